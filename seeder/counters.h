@@ -1,0 +1,81 @@
+/* A page of counters in shared memory: written by the seeder (and a few by other children), read by anybody for status.
+ * Made once on the process pool; a new layout of it gets a new page. Every member is accessed with __atomic builtins,
+ * relaxed, except where said. */
+#ifndef SEED_COUNTERS_H
+#define SEED_COUNTERS_H
+
+#include <apr_general.h>
+
+/* Why a peer was closed: each rule has a name and a counter. Keep seed_close_name() in step. */
+typedef enum {
+    SEED_CLOSE_GONE,              /* the peer closed, or its connection broke */
+    SEED_CLOSE_GARBAGE,           /* not a handshake */
+    SEED_CLOSE_HANDSHAKE_TIMEOUT, /* half a handshake, then silence */
+    SEED_CLOSE_UNKNOWN_HASH,      /* info-hash not published */
+    SEED_CLOSE_WITHDRAWN,         /* its torrent was withdrawn */
+    SEED_CLOSE_BAD_LENGTH,        /* length prefix above the bound, or wrong for the message */
+    SEED_CLOSE_BAD_MESSAGE,       /* a message that was not negotiated, or that a seed never gets */
+    SEED_CLOSE_BAD_REQUEST,       /* off the end, of length zero, of an unknown piece */
+    SEED_CLOSE_FLOOD,             /* more requests or messages than a rule allows */
+    SEED_CLOSE_SLOW_READER,       /* does not read what it asked for */
+    SEED_CLOSE_IDLE,              /* silent for too long */
+    SEED_CLOSE_FULL,              /* BTHTTPMaxPeers */
+    SEED_CLOSE_FULL_ADDRESS,      /* BTHTTPMaxPeersPerIP */
+    SEED_CLOSE_ALSO_SEED,         /* it has every piece: nothing to do for each other */
+    SEED_CLOSE_READ_ERROR,        /* the file could not be read */
+    SEED_CLOSE_SHUTDOWN,          /* httpd stops */
+    SEED_CLOSE_REASONS
+} seed_close_reason;
+
+enum { SEED_JOB_SLOTS = 256 };
+
+typedef enum { SEED_JOB_FREE, SEED_JOB_RUNNING, SEED_JOB_FAILED } seed_job_state;
+
+/* A file that is being hashed, or could not be: any child reads it to answer "pending". */
+typedef struct {
+    apr_uint64_t key; /* SipHash of the path */
+    apr_uint32_t state;
+    apr_uint32_t percent;
+    apr_int64_t changed; /* apr_time_t of the last change of state */
+} seed_job_slot;
+
+typedef struct {
+    apr_uint32_t magic, layout;
+    apr_uint64_t size;
+    apr_uint64_t seeder_pid; /* 0: none now */
+    apr_uint64_t peers;      /* connected now */
+    apr_uint64_t swarms;     /* torrents with a peer now */
+    apr_uint64_t peers_taken, handshakes, blocks_sent, bytes_sent, rejects_sent, handovers;
+    apr_uint64_t hashed_files, hashed_bytes, hash_failures;
+    apr_uint64_t mailbox_full;
+    apr_uint64_t closed[SEED_CLOSE_REASONS];
+    seed_job_slot jobs[SEED_JOB_SLOTS];
+} seed_counters;
+
+/** Bytes to allocate. */
+apr_size_t seed_counters_size(void);
+
+/** Makes fresh memory a page. Parent, before children. */
+void seed_counters_init(void *memory);
+
+/** Can this module use the page that an earlier one made? */
+int seed_counters_usable(const void *memory, apr_size_t size);
+
+void seed_count(apr_uint64_t *counter, apr_int64_t change);
+
+const char *seed_close_name(seed_close_reason reason);
+
+/* The jobs on the page. Any thread of any child. */
+
+/** @return the percentage, -1 if the path is not being hashed, -2 if hashing it failed within the last 10 seconds */
+int seed_job_progress(const seed_counters *page, const char *path);
+
+/** Claims a slot for a path. @return 0 if it has one already (running), or none is free */
+int seed_job_begin(seed_counters *page, const char *path);
+void seed_job_percent(seed_counters *page, const char *path, int percent);
+/** Frees the slot, or marks it failed. */
+void seed_job_end(seed_counters *page, const char *path, int failed);
+/** Frees all running slots: a seeder's child died, its jobs with it. Called by a new seeder. */
+void seed_job_clear(seed_counters *page);
+
+#endif

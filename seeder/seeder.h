@@ -1,0 +1,50 @@
+/* The seeder: one thread in one child of the server feeds all peers of all swarms.
+ *
+ * Every child starts one; they compete for a lock (an open-file-description lock on STATEDIR/seeder.lock) that the
+ * kernel frees when its holder dies. The holder reads the mailbox, serves peers and runs the hashing queue. */
+#ifndef SEED_SEEDER_H
+#define SEED_SEEDER_H
+
+#include <apr_pools.h>
+
+#include "catalog/catalog.h"
+#include "seeder/counters.h"
+#include "seeder/mailbox.h"
+
+typedef struct seed_seeder seed_seeder;
+
+/* Read-only while the seeder lives; the caller keeps what it points to. */
+typedef struct {
+    const char *state_dir;
+    const seed_mailbox *mailbox;
+    seed_counters *counters;
+    cat_catalog *catalog;
+    const int *listeners; /* listening sockets of BTHTTPPeerPorts' own ports, non-blocking */
+    int listener_count;
+    int max_peers, max_peers_per_ip;
+    apr_int64_t upload_rate; /* bytes a second, all peers together; 0: unlimited */
+    int upload_slots;        /* peers served at once in one swarm; 0: auto */
+    int hash_threads;        /* at least 1 */
+
+    /* May this entry be seeded now? Called at a handshake and about once a second for each entry with peers, on the
+     * seeder's thread; must not block. APR_SUCCESS; APR_EAGAIN: being tested, ask again soon (the peer waits);
+     * anything else: no. */
+    apr_status_t (*permit)(void *baton, const cat_entry *entry);
+    /* This child has become the seeder: on its thread, once. May be NULL. */
+    void (*elected)(void *baton);
+    void *baton;
+} seed_config;
+
+/** Starts the thread. Child, after the fork. @param pool  outlives the seeder; freed after seed_join */
+apr_status_t seed_start(seed_seeder **seeder, const seed_config *config, apr_pool_t *pool);
+
+/**
+ * Asks it to leave. Only sets a flag and writes a byte: may be called in a signal handler, and more than once.
+ * @param graceful  hand live peers to the next seeder through the mailbox; else close them
+ */
+void seed_leave(seed_seeder *seeder, int graceful);
+
+/** Waits until the thread has ended, after seed_leave. Hashing stops between two chunks. */
+void seed_join(seed_seeder *seeder);
+
+#endif

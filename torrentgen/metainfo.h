@@ -1,0 +1,58 @@
+/* The .torrent around an infodict (BEP 3, 12, 19, 52): written for a visitor, and read back. */
+#ifndef TG_METAINFO_H
+#define TG_METAINFO_H
+
+#include <apr_pools.h>
+#include <apr_tables.h>
+#include <apr_time.h>
+
+#include "base/buf.h"
+#include "torrentgen/torrent.h"
+
+/* What differs from visitor to visitor; nothing here changes the info-hash. */
+typedef struct {
+    const char *const *trackers;  /* in order of preference, own one first; the first is "announce" */
+    int tracker_count;            /* 0: no announce key at all */
+    const char *const *web_seeds; /* "url-list" */
+    int web_seed_count;
+    const char *created_by; /* may be NULL */
+    apr_time_t created;     /* 0: left out */
+} tg_envelope;
+
+/**
+ * Writes a whole .torrent, keys sorted. Any thread.
+ * @return buf->status: APR_SUCCESS, APR_ENOSPC if it is larger than buf->max
+ */
+apr_status_t tg_metainfo_write(bt_buf *buf, const tg_torrent *torrent, const tg_envelope *envelope);
+
+/* One file of a torrent that was read. */
+typedef struct {
+    const char *path; /* elements joined by "/", NUL-terminated, no "..", no empty element */
+    apr_int64_t length;
+    unsigned char root[BT_HASH_V2_SIZE]; /* zero if v1 only or empty */
+} tg_file;
+
+typedef struct {
+    tg_torrent torrent; /* length: of all files together */
+    const char *name;
+    int is_private;
+    const tg_file *files; /* padding files are left out */
+    int file_count;
+    const unsigned char *pieces; /* v1: 20 bytes a piece, NULL if v2 only */
+    apr_size_t pieces_length;
+    const char *const *trackers;
+    int tracker_count;
+    const char *const *web_seeds;
+    int web_seed_count;
+} tg_metainfo;
+
+/**
+ * Reads a .torrent of any version, one file or many, and checks that its parts fit each other (piece counts, sizes,
+ * piece layers against roots).
+ * @param pool  owns all that `meta` points to; the bytes are copied
+ * @return APR_SUCCESS, or APR_EINVAL with *why set to a constant phrase
+ */
+apr_status_t tg_metainfo_read(const unsigned char *bytes, apr_size_t length, apr_pool_t *pool, tg_metainfo *meta,
+                              const char **why);
+
+#endif

@@ -1,0 +1,35 @@
+/* What torrentgen makes: one torrent of one file, held as the infodict's bytes and the v2 piece layer. */
+#ifndef TG_TORRENT_H
+#define TG_TORRENT_H
+
+#include "base/infohash.h"
+
+/* Bit flags: a hybrid is both. */
+typedef enum { TG_V1 = 1, TG_V2 = 2, TG_HYBRID = 3 } tg_version;
+
+enum { TG_BLOCK = 16384, TG_PIECE_MIN = 16384, TG_PIECE_MAX = 16 * 1024 * 1024 };
+
+/* Read-only once made; its memory belongs to whoever made it (said there). */
+typedef struct {
+    tg_version version;
+    bt_infohash v1;            /* zero unless version & TG_V1 */
+    bt_infohash_v2 v2;         /* zero unless version & TG_V2 */
+    apr_int64_t length;        /* of the file, bytes */
+    apr_uint32_t piece_length; /* bytes, a power of two */
+    const unsigned char *infodict;
+    apr_size_t infodict_length; /* bytes */
+    const unsigned char *layer; /* v2 piece layer, 32 bytes a piece; NULL if the file is no larger than a piece */
+    apr_size_t layer_length;    /* bytes */
+    unsigned char root[BT_HASH_V2_SIZE]; /* v2 pieces root; zero for an empty file or v1 */
+} tg_torrent;
+
+/** Pieces of a file of `length` bytes. */
+apr_int64_t tg_piece_count(apr_int64_t length, apr_uint32_t piece_length);
+
+/**
+ * Piece length by the table in docs/internals/torrentgen.md: 1000-2000 pieces, a power of two, 16 KiB to 16 MiB
+ * (64 MiB 64 K, 256 MiB 256 K, 1 GiB 1 M, 4 GiB 2 M, 16 GiB 8 M, from 50 GiB 16 M).
+ */
+apr_uint32_t tg_piece_length_for(apr_int64_t length);
+
+#endif

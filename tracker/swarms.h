@@ -1,0 +1,82 @@
+/* The swarms: a table in shared memory that all children use, and the one function that decides an announce. */
+#ifndef TRK_SWARMS_H
+#define TRK_SWARMS_H
+
+#include <apr_errno.h>
+
+#include "base/buf.h"
+#include "tracker/announce.h"
+
+/* Per-process view of the shared table. Read-only after trk_swarms_attach; any thread may use it. */
+typedef struct trk_swarms trk_swarms;
+
+enum { TRK_MEMORY_MIN = 1024 * 1024 };
+
+/**
+ * Makes `size` bytes of zeroed shared memory (from TRK_MEMORY_MIN) a table. Parent, once.
+ * @param key  16 random bytes for SipHash, so that nobody can aim at a shard
+ */
+apr_status_t trk_swarms_format(void *memory, apr_size_t size, const unsigned char key[16]);
+
+/** @return APR_SUCCESS, or APR_EINVAL if magic, layout version or size do not fit. Memory of the view: malloc */
+apr_status_t trk_swarms_attach(trk_swarms **swarms, void *memory, apr_size_t size);
+void trk_swarms_detach(trk_swarms *swarms);
+
+/** Copies what is live in `from` (another size) into `to`. Parent, at a graceful restart that changes the size. */
+void trk_swarms_copy(trk_swarms *to, trk_swarms *from, apr_time_t now);
+
+/* How announces are decided; set at each (re)load. */
+typedef struct {
+    apr_time_t interval;     /* BTHTTPTrackerInterval, microseconds */
+    int allow_private_peers; /* may peers with private and loopback addresses be kept and named? */
+} trk_policy;
+
+/* What an announce gets. Peers are in wire form, ready to be copied. */
+typedef struct {
+    int interval, min_interval; /* seconds, jittered for each peer */
+    apr_uint32_t complete, incomplete, downloaded; /* this server's seed is counted in complete */
+    unsigned char peers4[TRK_NUMWANT_MAX * 6];
+    unsigned char peers6[TRK_NUMWANT_MAX * 18];
+    int count4, count6;
+} trk_answer;
+
+/**
+ * Decides one announce: keeps, updates or removes the peer, and picks others for it. Takes one shard's lock, never
+ * blocks otherwise. Any thread of any child. The caller has checked that the info-hash is published.
+ * @param from   the peer's own address (the connection's), port from the announce; with port 0 nothing is kept
+ * @param seeds  this server's own seed addresses, named first to leechers and counted as one seed; may be empty
+ * @param random 64 fresh random bits
+ * @return APR_SUCCESS; APR_EACCES if the policy refuses the address; APR_ENOSPC if even replacement found no room (the
+ *         answer is still filled)
+ */
+apr_status_t trk_swarms_announce(trk_swarms *swarms, const trk_policy *policy, const trk_announce *announce,
+                                 const trk_address *from, const trk_address *seeds, int seed_count, apr_time_t now,
+                                 apr_uint64_t random, trk_answer *answer);
+
+typedef struct {
+    apr_uint32_t complete, incomplete, downloaded;
+} trk_scrape;
+
+/** Reads a swarm's numbers, allocates nothing; zeros if there is none. The own seed is not counted in here. */
+void trk_swarms_scrape(trk_swarms *swarms, const bt_infohash *hash, apr_time_t now, trk_scrape *numbers);
+
+/** Forgets a swarm: its torrent was withdrawn. */
+void trk_swarms_drop(trk_swarms *swarms, const bt_infohash *hash);
+
+/** Drops expired peers of one shard; call it about once a second with a rising number. */
+void trk_swarms_expire(trk_swarms *swarms, unsigned turn, apr_time_t now, apr_time_t interval);
+
+typedef struct {
+    apr_uint64_t swarms, seeds, leechers, evictions, announces, memory_used, memory_size;
+} trk_totals;
+
+void trk_swarms_totals(trk_swarms *swarms, trk_totals *totals);
+
+/**
+ * Saves the live peers, with a checksum, and loads them again if they are younger than `interval`.
+ * @return what the file system says; APR_EINVAL if the file is damaged or too old (nothing was loaded)
+ */
+apr_status_t trk_swarms_save(trk_swarms *swarms, const char *path, apr_time_t now);
+apr_status_t trk_swarms_load(trk_swarms *swarms, const char *path, apr_time_t now, apr_time_t interval);
+
+#endif
