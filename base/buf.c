@@ -28,9 +28,11 @@ static apr_status_t grow_to(bt_buf *buf, apr_size_t needed)
     apr_size_t capacity = buf->capacity ? buf->capacity : 64;
     unsigned char *data;
 
-    while (capacity < needed)
-        capacity = capacity > buf->max / 2 ? buf->max : capacity * 2;
-    data = realloc(buf->data, capacity);
+    while (capacity < needed && capacity <= buf->max / 2)
+        capacity *= 2;
+    if (capacity < needed || capacity > buf->max)
+        capacity = buf->max;
+    data = realloc(buf->data, capacity ? capacity : 1);
     if (!data)
         return APR_ENOMEM;
     buf->data = data;
@@ -84,6 +86,10 @@ apr_status_t bt_buf_printf(bt_buf *buf, const char *format, ...)
         return buf->status = APR_EINVAL;
     if ((apr_size_t)length < sizeof small)
         return bt_buf_add(buf, small, (apr_size_t)length);
+    if (buf->status == APR_SUCCESS && (apr_size_t)length > buf->max - buf->length)
+        buf->status = APR_ENOSPC;
+    if (buf->status != APR_SUCCESS)
+        return buf->status;
 
     char *large = malloc((apr_size_t)length + 1);
     if (!large)

@@ -3,13 +3,19 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+/* Wraps beyond the year 2262 (anybody may set such a time): still a number that changes when the time does. */
+static apr_int64_t nanoseconds(const struct timespec *time)
+{
+    return (apr_int64_t)((apr_uint64_t)time->tv_sec * 1000000000u + (apr_uint64_t)time->tv_nsec);
+}
+
 static apr_status_t stamp_from(const struct stat *info, bt_stamp *stamp)
 {
     if (!S_ISREG(info->st_mode))
         return APR_EINVAL;
     stamp->size = info->st_size;
-    stamp->mtime_ns = (apr_int64_t)info->st_mtim.tv_sec * 1000000000 + info->st_mtim.tv_nsec;
-    stamp->ctime_ns = (apr_int64_t)info->st_ctim.tv_sec * 1000000000 + info->st_ctim.tv_nsec;
+    stamp->mtime_ns = nanoseconds(&info->st_mtim);
+    stamp->ctime_ns = nanoseconds(&info->st_ctim);
     stamp->device = info->st_dev;
     stamp->inode = info->st_ino;
     return APR_SUCCESS;
