@@ -1,0 +1,29 @@
+/* What a child of the server holds: made in child_init, read-only afterwards, gone with the child. */
+#ifndef BTH_CHILD_H
+#define BTH_CHILD_H
+
+#include "catalog/catalog.h"
+#include "module/config.h"
+#include "module/shared.h"
+#include "seeder/seeder.h"
+#include "tracker/swarms.h"
+
+typedef struct {
+    server_rec *server;   /* the main one */
+    bth_shared *shared;   /* NULL if it could not be made: plain httpd */
+    trk_swarms *swarms;   /* NULL if the tracker is off */
+    cat_catalog *catalog; /* NULL if it could not be opened: plain httpd */
+    seed_seeder *seeder;
+    apr_uint64_t grant;   /* names this load of the configuration; stranger tests passed under another do not count */
+} bth_child;
+
+/** Never NULL. Any thread after child_init. */
+const bth_child *bth_this_child(void);
+
+/* Hooks (life.c). */
+int bth_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp);
+int bth_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
+void bth_child_init(apr_pool_t *pchild, server_rec *s);
+void bth_child_stopping(apr_pool_t *pchild, int graceful);
+
+#endif

@@ -1,0 +1,72 @@
+/* The directives: what an admin may say (docs/directives.md). Built while the configuration is read, then read-only. */
+#ifndef BTH_CONFIG_H
+#define BTH_CONFIG_H
+
+#include <httpd.h>
+#include <http_config.h>
+
+#include "tracker/announce.h"
+#include "torrentgen/torrent.h"
+
+extern module AP_MODULE_DECLARE_DATA bthttp_module;
+
+enum { BTH_UNSET = -1 };
+enum { BTH_ALIAS_IS_SUFFIX = 1, BTH_ALIAS_IS_QUERY = 2 };
+
+/* For directories: each member is BTH_UNSET or NULL until said, and inherited. */
+typedef struct {
+    int enabled;
+    apr_int64_t min_size;     /* bytes */
+    apr_int64_t max_size;     /* bytes; BTH_NO_LIMIT for none */
+    int version;              /* tg_version */
+    apr_int64_t piece_length; /* bytes; 0: by the table */
+    apr_interval_time_t wait;
+    int aliases;              /* bit set */
+    int web_seed;
+    apr_array_header_t *mirrors;   /* of const char *: URL prefixes */
+    apr_array_header_t *announces; /* of const char *: further trackers */
+    int own_announce;              /* 0: "none" was said */
+} bth_dir_config;
+
+#define BTH_NO_LIMIT APR_INT64_MAX
+
+/* A port of BTHTTPPeerPorts. */
+typedef struct {
+    trk_address address;
+    int any_address;
+} bth_peer_port;
+
+typedef enum { BTH_PRIVATE_AUTO, BTH_PRIVATE_ALLOW, BTH_PRIVATE_DENY } bth_private_policy;
+
+/* For the whole server. One of it, on the configuration pool. */
+typedef struct {
+    const char *state_dir;
+    const char *path; /* of the fixed URLs, without a slash at the end */
+    int peers_on_http;
+    apr_array_header_t *peer_ports;     /* of bth_peer_port */
+    apr_array_header_t *peer_addresses; /* of trk_address, port 0: as reached */
+    int max_peers, max_peers_per_ip;
+    apr_int64_t upload_rate; /* bytes a second; 0: unlimited */
+    int upload_slots;        /* 0: auto */
+    int hash_threads;        /* 0: auto */
+    int tracker;             /* 0: off */
+    apr_interval_time_t tracker_interval;
+    apr_int64_t tracker_memory; /* bytes */
+    bth_private_policy private_addresses;
+} bth_server_config;
+
+/** The one server configuration of this load. */
+bth_server_config *bth_server(void);
+
+/** Makes a fresh one with defaults: pre_config. */
+void bth_server_reset(apr_pool_t *pconf);
+
+void *bth_create_dir_config(apr_pool_t *pool, char *dir);
+void *bth_merge_dir_config(apr_pool_t *pool, void *base, void *add);
+
+/** The configuration of a request's directory with all defaults filled in. */
+bth_dir_config bth_dir_of(const request_rec *r);
+
+extern const command_rec bth_commands[];
+
+#endif

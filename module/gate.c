@@ -1,0 +1,70 @@
+#include "module/gate.h"
+
+#include "module/child.h"
+#include "module/stranger.h"
+
+bth_gate bth_gate_look(const cat_entry *entry)
+{
+    bt_stamp now;
+
+    if (bt_stamp_path(entry->path, &now) != APR_SUCCESS || !bt_stamp_equal(&now, &entry->stamp))
+        return BTH_GATE_CHANGED;
+    if (entry->grant != bth_this_child()->grant)
+        return BTH_GATE_UNTESTED;
+    return entry->published ? BTH_GATE_OPEN : BTH_GATE_SHUT;
+}
+
+static void drop_swarm(const bt_infohash *hash)
+{
+    const bth_child *child = bth_this_child();
+
+    if (child->swarms && !bt_infohash_is_zero(hash) && cat_standing_of(child->catalog, hash) != CAT_PUBLISHED)
+        trk_swarms_drop(child->swarms, hash);
+}
+
+void bth_withdraw(const cat_entry *entry, cat_standing why)
+{
+    const bth_child *child = bth_this_child();
+    bt_infohash v2 = bt_infohash_truncate(&entry->v2);
+
+    if (why == CAT_CHANGED)
+        cat_withdraw_stale(child->catalog, entry->path, &entry->stamp);
+    else
+        cat_withdraw(child->catalog, entry->path, why);
+    drop_swarm(&entry->v1);
+    drop_swarm(&v2);
+    seed_post_withdraw(child->shared->mailbox, entry->path);
+}
+
+bth_gate bth_gate_pass(const cat_entry *entry, apr_pool_t *pool, apr_thread_t *thread)
+{
+    const bth_child *child = bth_this_child();
+    bth_gate gate = bth_gate_look(entry);
+
+    if (gate == BTH_GATE_CHANGED) {
+        bth_withdraw(entry, CAT_CHANGED);
+    } else if (gate == BTH_GATE_UNTESTED) {
+        if (!bth_stranger_may(entry->url, entry->path, pool, thread)) {
+            bth_withdraw(entry, CAT_PROTECTED);
+            return BTH_GATE_SHUT;
+        }
+        cat_grant(child->catalog, entry->path, entry->url, child->grant);
+        return BTH_GATE_OPEN;
+    }
+    return gate;
+}
+
+cat_standing bth_gate_find(const bt_infohash *hash, apr_pool_t *pool, apr_thread_t *thread, cat_entry *entry)
+{
+    cat_catalog *catalog = bth_this_child()->catalog;
+
+    for (int nth = 0; catalog && cat_find_hash(catalog, hash, nth, pool, entry) == APR_SUCCESS; nth++) {
+        bth_gate gate = bth_gate_pass(entry, pool, thread);
+
+        if (gate == BTH_GATE_OPEN)
+            return CAT_PUBLISHED;
+        if (gate == BTH_GATE_CHANGED)
+            nth--; /* it is gone from the list: the next one has its place */
+    }
+    return catalog ? cat_standing_of(catalog, hash) : CAT_UNKNOWN;
+}

@@ -1,0 +1,248 @@
+/* The life of the server: what the parent makes, what each child holds, and how both let go. */
+#include "module/child.h"
+
+#include <http_core.h>
+#include <http_log.h>
+#include <ap_mpm.h>
+#include <mpm_common.h>
+#include <unixd.h>
+#include <apr_strings.h>
+
+#include <openssl/rand.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "module/gate.h"
+#include "module/steward.h"
+
+static bth_child this_child;
+static bth_steward *steward;
+static seed_config seeder_config;
+
+/* A child waits so long for its own threads when it ends. */
+#define STOP_LIMIT apr_time_from_sec(3)
+
+APLOG_USE_MODULE(bthttp);
+
+const bth_child *bth_this_child(void)
+{
+    return &this_child;
+}
+
+/* --- the parent ------------------------------------------------------------ */
+
+static void log_to_httpd(void *baton, bt_log_level level, int number, apr_status_t status, const char *message)
+{
+    ap_log_error(APLOG_MARK, (int)level, status, (server_rec *)baton, "BTH%04d: %s", number, message);
+}
+
+int bth_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
+{
+    (void)plog;
+    (void)ptemp;
+    bth_server_reset(pconf);
+    return OK;
+}
+
+/* The children, which run as another user, own it. */
+static apr_status_t make_state_dir(const char *path, apr_pool_t *pool)
+{
+    apr_status_t status = apr_dir_make_recursive(path, APR_FPROT_UREAD | APR_FPROT_UWRITE | APR_FPROT_UEXECUTE, pool);
+    struct stat info;
+
+    if (status != APR_SUCCESS)
+        return status;
+    if (stat(path, &info) < 0)
+        return errno;
+    if (geteuid() == 0 && info.st_uid != ap_unixd_config.user_id &&
+        chown(path, ap_unixd_config.user_id, ap_unixd_config.group_id) < 0)
+        return errno;
+    return APR_SUCCESS;
+}
+
+static const char *swarms_file(apr_pool_t *pool)
+{
+    return apr_pstrcat(pool, bth_server()->state_dir, "/swarms", NULL);
+}
+
+static void load_swarms(server_rec *s, apr_pool_t *pool)
+{
+    const char *path = swarms_file(pool);
+    apr_status_t status = trk_swarms_load(this_child.swarms, path, apr_time_now(), bth_server()->tracker_interval);
+
+    if (status != APR_SUCCESS && !APR_STATUS_IS_ENOENT(status))
+        ap_log_error(APLOG_MARK, APLOG_INFO, status, s, "BTH0003: saved swarms in %s are damaged or old: starting empty", path);
+}
+
+/* When the configuration goes, at a stop or before a reload; not in a child that inherited the pool. */
+typedef struct {
+    pid_t parent;
+    trk_swarms *swarms;
+    const char *path;
+} saving;
+
+static apr_status_t save_swarms(void *baton)
+{
+    const saving *save = baton;
+
+    if (getpid() == save->parent)
+        trk_swarms_save(save->swarms, save->path, apr_time_now());
+    trk_swarms_detach(save->swarms);
+    return APR_SUCCESS;
+}
+
+static apr_status_t prepare_tracker(server_rec *s, apr_pool_t *pconf)
+{
+    bth_shared *shared = this_child.shared;
+    saving *save = apr_palloc(pconf, sizeof *save);
+    apr_status_t status = trk_swarms_attach(&this_child.swarms, shared->swarms, shared->swarms_size);
+
+    if (status != APR_SUCCESS)
+        return status;
+    if (shared->swarms_fresh)
+        load_swarms(s, pconf);
+    *save = (saving){getpid(), this_child.swarms, swarms_file(pconf)};
+    apr_pool_cleanup_register(pconf, save, save_swarms, apr_pool_cleanup_null);
+    return APR_SUCCESS;
+}
+
+/* Without what the children share there is plain httpd, and one message that says so. */
+static int degrade(server_rec *s, apr_status_t status, const char *what)
+{
+    ap_log_error(APLOG_MARK, APLOG_ERR, status, s, "BTH0001: %s: files are served as without mod_bthttp", what);
+    this_child.shared = NULL;
+    return OK;
+}
+
+int bth_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
+{
+    bth_shared *shared = NULL;
+    apr_status_t status;
+
+    (void)plog;
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG)
+        return OK;
+    memset(&this_child, 0, sizeof this_child);
+    this_child.server = s;
+    bt_log_install(log_to_httpd, s);
+    if (RAND_bytes((unsigned char *)&this_child.grant, sizeof this_child.grant) != 1)
+        return degrade(s, APR_EGENERAL, "no random numbers");
+    if ((status = make_state_dir(bth_server()->state_dir, ptemp)) != APR_SUCCESS)
+        return degrade(s, status, apr_pstrcat(ptemp, "cannot make the state directory ", bth_server()->state_dir, NULL));
+    status = bth_shared_prepare(&shared, s, (apr_size_t)bth_server()->tracker_memory);
+    if (status != APR_SUCCESS)
+        return degrade(s, status, "cannot make shared memory");
+    this_child.shared = shared;
+    if (bth_server()->tracker && (status = prepare_tracker(s, pconf)) != APR_SUCCESS)
+        return degrade(s, status, "cannot use the table of swarms");
+    return bth_shared_listen(shared, s, bth_server()->peer_ports) == APR_SUCCESS ? OK : HTTP_INTERNAL_SERVER_ERROR;
+}
+
+/* --- a child --------------------------------------------------------------- */
+
+static apr_status_t permit(void *baton, const cat_entry *entry)
+{
+    (void)baton;
+    switch (bth_gate_look(entry)) {
+    case BTH_GATE_OPEN:
+        return APR_SUCCESS;
+    case BTH_GATE_UNTESTED:
+        if (!entry->published)
+            return APR_EACCES;
+        bth_steward_urge(steward, entry);
+        return APR_EAGAIN;
+    case BTH_GATE_CHANGED:
+    case BTH_GATE_SHUT:
+        break;
+    }
+    return APR_EACCES;
+}
+
+static void elected(void *baton)
+{
+    (void)baton;
+    bth_steward_start(steward);
+}
+
+static int hash_threads(void)
+{
+    int cores = (int)sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (bth_server()->hash_threads)
+        return bth_server()->hash_threads;
+    return cores / 2 > 0 ? cores / 2 : 1;
+}
+
+static void configure_seeder(apr_pool_t *pool)
+{
+    const bth_server_config *conf = bth_server();
+    bth_shared *shared = this_child.shared;
+    int *listeners = apr_palloc(pool, BTH_LISTENERS_MAX * sizeof *listeners);
+
+    for (int i = 0; i < shared->listener_count; i++)
+        listeners[i] = shared->listeners[i].fd;
+    seeder_config = (seed_config){
+        .state_dir = conf->state_dir,
+        .mailbox = shared->mailbox,
+        .counters = shared->counters,
+        .catalog = this_child.catalog,
+        .listeners = listeners,
+        .listener_count = shared->listener_count,
+        .max_peers = conf->max_peers,
+        .max_peers_per_ip = conf->max_peers_per_ip,
+        .upload_rate = conf->upload_rate,
+        .upload_slots = conf->upload_slots,
+        .hash_threads = hash_threads(),
+        .permit = permit,
+        .elected = elected,
+    };
+}
+
+/* Before the pools of the child go: its threads use them. */
+static apr_status_t stop_threads(void *baton)
+{
+    (void)baton;
+    if (this_child.seeder) {
+        seed_leave(this_child.seeder, 1);
+        seed_join(this_child.seeder);
+        this_child.seeder = NULL;
+    }
+    bth_steward_stop(steward, STOP_LIMIT);
+    return APR_SUCCESS;
+}
+
+void bth_child_init(apr_pool_t *pchild, server_rec *s)
+{
+    apr_status_t status;
+
+    if (!this_child.shared)
+        return;
+    status = cat_open(&this_child.catalog, bth_server()->state_dir, pchild);
+    if (status != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, status, s,
+                     "BTH0002: no catalogue in %s: files are served as without mod_bthttp", bth_server()->state_dir);
+        this_child.shared = NULL;
+        return;
+    }
+    bth_steward_create(&steward, pchild);
+    configure_seeder(pchild);
+    status = seed_start(&this_child.seeder, &seeder_config, pchild);
+    if (status != APR_SUCCESS) {
+        this_child.seeder = NULL;
+        ap_log_error(APLOG_MARK, APLOG_ERR, status, s, "BTH0004: cannot start the seeder's thread");
+    }
+    /* Runs first when the pool goes, before the clean-ups of what the threads use. */
+    apr_pool_pre_cleanup_register(pchild, NULL, stop_threads);
+}
+
+/* May run in a signal handler (prefork): only a flag and a byte. Peers are handed over at any stop: if nobody takes the
+ * mailbox up, the kernel closes them with it. */
+void bth_child_stopping(apr_pool_t *pchild, int graceful)
+{
+    (void)pchild;
+    (void)graceful;
+    if (this_child.seeder)
+        seed_leave(this_child.seeder, 1);
+}

@@ -1,0 +1,27 @@
+/* Where this server can be reached as a seed, as the tracker tells a client (interface, "The address that the tracker
+ * names as the seed"). */
+#ifndef BTH_SEED_ADDRESS_H
+#define BTH_SEED_ADDRESS_H
+
+#include <httpd.h>
+
+#include "module/shared.h"
+
+enum { BTH_SEEDS_MAX = 16 };
+
+/** Fills in the addresses for the client of an announce. @return how many. Never looks a name up. Any thread. */
+int bth_seed_addresses(request_rec *r, trk_address seeds[BTH_SEEDS_MAX]);
+
+/** An APR address in wire form; IPv6 that stands for IPv4 becomes IPv4. */
+void bth_wire_address(const apr_sockaddr_t *from, trk_address *to);
+
+/** Private, loopback, link-local, shared (100.64/10) or unique-local. */
+int bth_is_private(const trk_address *address);
+
+/**
+ * Looks up the names of all virtual hosts and keeps the addresses where every child finds them. Blocks on DNS: only on
+ * the steward's thread of the seeder's child.
+ */
+void bth_resolve_names(bth_names *names, server_rec *first, apr_pool_t *pool);
+
+#endif

@@ -1,0 +1,60 @@
+/* What the children share and what outlives a restart: made by the parent on the process pool, found again after the
+ * module was loaded anew. Only the parent changes it, in post_config; children inherit it by fork. */
+#ifndef BTH_SHARED_H
+#define BTH_SHARED_H
+
+#include <httpd.h>
+
+#include "seeder/counters.h"
+#include "seeder/mailbox.h"
+#include "tracker/swarms.h"
+
+enum { BTH_LISTENERS_MAX = 16, BTH_NAMES_MAX = 256, BTH_NAME_ADDRESSES = 4 };
+
+/* A listening socket of BTHTTPPeerPorts, kept open over restarts that still name it. */
+typedef struct {
+    trk_address address;
+    int any_address;
+    int fd;
+} bth_listener;
+
+/* Addresses that a virtual host's name resolves to. Written by the seeder's child alone, between two odd-even steps of
+ * `version`; read by any child, which tries again if the version moved. */
+typedef struct {
+    apr_uint64_t name_key; /* SipHash of the name; 0: free */
+    apr_uint32_t version;
+    apr_uint32_t count;
+    trk_address addresses[BTH_NAME_ADDRESSES];
+} bth_name_slot;
+
+typedef struct {
+    bth_name_slot slots[BTH_NAMES_MAX];
+} bth_names;
+
+/* Plain data; a module with another layout makes a new one under another key. */
+typedef struct {
+    seed_mailbox *mailbox;
+    seed_counters *counters;
+    apr_size_t counters_size; /* bytes */
+    void *swarms;
+    apr_size_t swarms_size; /* bytes */
+    int swarms_fresh;       /* just made: saved swarms may be loaded */
+    bth_names *names;
+    bth_listener listeners[BTH_LISTENERS_MAX];
+    int listener_count;
+} bth_shared;
+
+/**
+ * Finds or makes all of it; a segment of another size or layout is made anew and filled from the old one.
+ * @param process_pool  lives as long as the parent
+ * @return what went wrong first, logged
+ */
+apr_status_t bth_shared_prepare(bth_shared **shared, server_rec *s, apr_size_t swarms_size);
+
+/**
+ * Opens the sockets of BTHTTPPeerPorts' own ports, keeps those that are open already, closes those no longer named.
+ * Called by the parent, as root where it is root.
+ */
+apr_status_t bth_shared_listen(bth_shared *shared, server_rec *s, const apr_array_header_t *ports);
+
+#endif

@@ -1,0 +1,99 @@
+#include "module/status.h"
+
+#include <http_protocol.h>
+#include <apr_strings.h>
+
+#include <string.h>
+
+#include "module/child.h"
+#include "module/torrent_response.h"
+
+enum { BODY_MAX = 64 * 1024 };
+
+/* As "Require local" has it. */
+static int is_local(const request_rec *r)
+{
+    return apr_sockaddr_equal(r->connection->local_addr, r->useragent_addr) ||
+           !strncmp(r->useragent_ip, "127.", 4) || !strcmp(r->useragent_ip, "::1");
+}
+
+static void add_number(bt_buf *body, const char *name, apr_uint64_t value)
+{
+    bt_buf_printf(body, "  \"%s\": %" APR_UINT64_T_FMT ",\n", name, value);
+}
+
+static apr_uint64_t load(const apr_uint64_t *counter)
+{
+    return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+static void add_seeder(bt_buf *body, const seed_counters *page)
+{
+    add_number(body, "seeder_pid", load(&page->seeder_pid));
+    add_number(body, "peers", load(&page->peers));
+    add_number(body, "active_swarms", load(&page->swarms));
+    add_number(body, "peers_taken", load(&page->peers_taken));
+    add_number(body, "handshakes", load(&page->handshakes));
+    add_number(body, "blocks_sent", load(&page->blocks_sent));
+    add_number(body, "bytes_sent", load(&page->bytes_sent));
+    add_number(body, "rejects_sent", load(&page->rejects_sent));
+    add_number(body, "handovers", load(&page->handovers));
+    add_number(body, "hashed_files", load(&page->hashed_files));
+    add_number(body, "hashed_bytes", load(&page->hashed_bytes));
+    add_number(body, "hash_failures", load(&page->hash_failures));
+    add_number(body, "mailbox_full", load(&page->mailbox_full));
+    bt_buf_add_string(body, "  \"closed\": {");
+    for (int i = 0; i < SEED_CLOSE_REASONS; i++)
+        bt_buf_printf(body, "%s\"%s\": %" APR_UINT64_T_FMT, i ? ", " : "", seed_close_name((seed_close_reason)i),
+                      load(&page->closed[i]));
+    bt_buf_add_string(body, "},\n");
+}
+
+static void add_tracker(bt_buf *body)
+{
+    trk_totals totals = {0};
+
+    if (bth_this_child()->swarms)
+        trk_swarms_totals(bth_this_child()->swarms, &totals);
+    add_number(body, "tracker_swarms", totals.swarms);
+    add_number(body, "tracker_seeds", totals.seeds);
+    add_number(body, "tracker_leechers", totals.leechers);
+    add_number(body, "tracker_announces", totals.announces);
+    add_number(body, "tracker_evictions", totals.evictions);
+    add_number(body, "tracker_memory_used", totals.memory_used);
+    add_number(body, "tracker_memory_size", totals.memory_size);
+}
+
+static apr_int64_t torrents(void)
+{
+    apr_int64_t count = 0;
+
+    if (bth_this_child()->catalog)
+        cat_count(bth_this_child()->catalog, &count);
+    return count;
+}
+
+int bth_status_handler(request_rec *r)
+{
+    bt_buf body;
+    char *copy;
+
+    if (!r->handler || strcmp(r->handler, "bthttp-status"))
+        return DECLINED;
+    r->allowed |= AP_METHOD_BIT << M_GET;
+    if (r->method_number != M_GET)
+        return HTTP_METHOD_NOT_ALLOWED;
+    if (!bth_this_child()->shared)
+        return HTTP_NOT_FOUND;
+    if (r->filename && !strncmp(r->filename, "bthttp:", 7) && !is_local(r))
+        return HTTP_FORBIDDEN;
+    bt_buf_init(&body, BODY_MAX);
+    bt_buf_add_string(&body, "{\n");
+    add_seeder(&body, bth_this_child()->shared->counters);
+    add_tracker(&body);
+    bt_buf_printf(&body, "  \"torrents\": %" APR_INT64_T_FMT "\n}\n", torrents());
+    copy = apr_pstrmemdup(r->pool, (const char *)body.data, body.length);
+    bt_buf_free(&body);
+    apr_table_setn(r->headers_out, "Cache-Control", "no-store");
+    return bth_send_body(r, "application/json", copy, strlen(copy));
+}

@@ -1,0 +1,200 @@
+#include "module/steward.h"
+
+#include <http_core.h>
+#include <apr_strings.h>
+#include <apr_thread_proc.h>
+
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+
+#include "module/child.h"
+#include "module/gate.h"
+#include "module/seed_address.h"
+
+enum { URGENT_MAX = 64, NAME_SECONDS = 600 };
+
+/* Created before the seeder and used by its thread; `urgent`, `running` and `leaving` under the mutex. */
+struct bth_steward {
+    apr_pool_t *pool;
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+    int running, leaving;
+    char *urgent[URGENT_MAX]; /* paths, malloc'd */
+    int urgent_count;
+};
+
+apr_status_t bth_steward_create(bth_steward **steward, apr_pool_t *pool)
+{
+    *steward = apr_pcalloc(pool, sizeof **steward);
+    (*steward)->pool = pool;
+    pthread_mutex_init(&(*steward)->mutex, NULL);
+    pthread_cond_init(&(*steward)->wake, NULL);
+    return APR_SUCCESS;
+}
+
+void bth_steward_urge(bth_steward *steward, const cat_entry *entry)
+{
+    int known = 0;
+
+    pthread_mutex_lock(&steward->mutex);
+    for (int i = 0; i < steward->urgent_count; i++)
+        known |= !strcmp(steward->urgent[i], entry->path);
+    if (!known && steward->urgent_count < URGENT_MAX && (steward->urgent[steward->urgent_count] = strdup(entry->path)))
+        steward->urgent_count++;
+    pthread_cond_signal(&steward->wake);
+    pthread_mutex_unlock(&steward->mutex);
+}
+
+static int is_leaving(bth_steward *steward)
+{
+    int leaving;
+
+    pthread_mutex_lock(&steward->mutex);
+    leaving = steward->leaving;
+    pthread_mutex_unlock(&steward->mutex);
+    return leaving;
+}
+
+static char *next_urgent(bth_steward *steward)
+{
+    char *path = NULL;
+
+    pthread_mutex_lock(&steward->mutex);
+    if (steward->urgent_count > 0)
+        path = steward->urgent[--steward->urgent_count];
+    pthread_mutex_unlock(&steward->mutex);
+    return path;
+}
+
+static void test_path(const char *path, apr_pool_t *scratch)
+{
+    cat_entry entry;
+
+    if (cat_find_path(bth_this_child()->catalog, path, scratch, &entry) == APR_SUCCESS && entry.published)
+        bth_gate_pass(&entry, scratch, NULL);
+    apr_pool_clear(scratch);
+}
+
+static void test_urgent(bth_steward *steward, apr_pool_t *scratch)
+{
+    char *path;
+
+    while ((path = next_urgent(steward)) != NULL) {
+        test_path(path, scratch);
+        free(path);
+    }
+}
+
+/* A walk over the whole catalogue; what waits at the seeder goes first. */
+typedef struct {
+    bth_steward *steward;
+    apr_pool_t *scratch;
+} audit;
+
+static int audit_entry(void *baton, const cat_entry *entry)
+{
+    audit *a = baton;
+
+    if (entry->published && entry->grant != bth_this_child()->grant)
+        test_path(entry->path, a->scratch);
+    test_urgent(a->steward, a->scratch);
+    return is_leaving(a->steward);
+}
+
+static void wait_a_second(bth_steward *steward)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec++;
+    pthread_mutex_lock(&steward->mutex);
+    if (!steward->leaving && steward->urgent_count == 0)
+        pthread_cond_timedwait(&steward->wake, &steward->mutex, &until);
+    pthread_mutex_unlock(&steward->mutex);
+}
+
+static void *keep_house(void *baton)
+{
+    bth_steward *steward = baton;
+    const bth_child *child = bth_this_child();
+    audit a = {steward, NULL};
+    apr_time_t expired = 0;
+    unsigned turn = 0;
+
+    apr_pool_create(&a.scratch, NULL);
+    cat_walk(child->catalog, audit_entry, &a);
+    while (!is_leaving(steward)) {
+        test_urgent(steward, a.scratch);
+        if (child->swarms && apr_time_now() - expired >= APR_USEC_PER_SEC) {
+            expired = apr_time_now();
+            trk_swarms_expire(child->swarms, turn++, expired, bth_server()->tracker_interval);
+        }
+        wait_a_second(steward);
+    }
+    apr_pool_destroy(a.scratch);
+    pthread_mutex_lock(&steward->mutex);
+    steward->running = 0;
+    pthread_cond_broadcast(&steward->wake);
+    pthread_mutex_unlock(&steward->mutex);
+    return NULL;
+}
+
+/* On a thread of its own, because a resolver may hang for minutes; nobody waits for it, and it holds nothing but its
+ * own pool and shared memory, so it may die with the process at any point. */
+static void *keep_names(void *baton)
+{
+    apr_pool_t *pool;
+
+    (void)baton;
+    apr_pool_create_unmanaged(&pool);
+    for (;;) {
+        bth_resolve_names(bth_this_child()->shared->names, bth_this_child()->server, pool);
+        apr_pool_clear(pool);
+        apr_sleep(apr_time_from_sec(NAME_SECONDS));
+    }
+    return NULL;
+}
+
+static int start_detached(void *(*run)(void *), void *baton)
+{
+    sigset_t all, before;
+    pthread_attr_t attributes;
+    pthread_t thread;
+    int failed;
+
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for httpd's own threads */
+    failed = pthread_create(&thread, &attributes, run, baton);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return !failed;
+}
+
+void bth_steward_start(bth_steward *steward)
+{
+    pthread_mutex_lock(&steward->mutex);
+    steward->running = 1;
+    if (!start_detached(keep_house, steward))
+        steward->running = 0;
+    pthread_mutex_unlock(&steward->mutex);
+    start_detached(keep_names, NULL);
+}
+
+int bth_steward_stop(bth_steward *steward, apr_interval_time_t limit)
+{
+    apr_time_t deadline = apr_time_now() + limit;
+    struct timespec until = {.tv_sec = apr_time_sec(deadline), .tv_nsec = apr_time_usec(deadline) * 1000};
+    int ended, late = 0;
+
+    pthread_mutex_lock(&steward->mutex);
+    steward->leaving = 1;
+    pthread_cond_broadcast(&steward->wake);
+    while (steward->running && !late)
+        late = pthread_cond_timedwait(&steward->wake, &steward->mutex, &until) != 0;
+    ended = !steward->running;
+    pthread_mutex_unlock(&steward->mutex);
+    return ended;
+}

@@ -1,0 +1,216 @@
+#include "module/stranger.h"
+
+#include <http_connection.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <http_protocol.h>
+#include <http_request.h>
+#include <http_vhost.h>
+#include <apr_strings.h>
+#include <util_filter.h>
+
+#include "module/child.h"
+
+enum { MAX_REDIRECTS = 10 };
+
+typedef struct {
+    char *local_ip, *port, *scheme, *host, *path;
+} origin_parts;
+
+static const char tls_note[] = "bthttp-stranger-tls";
+
+const char *bth_asked_path(request_rec *r)
+{
+    const char *path;
+
+    while (r->prev)
+        r = r->prev;
+    path = r->unparsed_uri ? r->unparsed_uri : r->uri;
+    if (*path != '/') /* absolute form: http://host/path */
+        path = r->parsed_uri.path ? r->parsed_uri.path : "/";
+    return apr_pstrmemdup(r->pool, path, strcspn(path, "?#"));
+}
+
+const char *bth_origin_of(request_rec *r, const char *path)
+{
+    const char *host = apr_table_get(r->headers_in, "Host");
+
+    if (!host || !*host || strpbrk(host, " \t"))
+        host = r->hostname ? r->hostname : "-";
+    return apr_psprintf(r->pool, "%s %u %s %s %s", r->connection->local_ip, (unsigned)r->connection->local_addr->port,
+                        ap_http_scheme(r), host, path);
+}
+
+static int split_origin(apr_pool_t *pool, const char *origin, origin_parts *parts)
+{
+    char *rest = apr_pstrdup(pool, origin), *last = NULL;
+
+    parts->local_ip = apr_strtok(rest, " ", &last);
+    parts->port = apr_strtok(NULL, " ", &last);
+    parts->scheme = apr_strtok(NULL, " ", &last);
+    parts->host = apr_strtok(NULL, " ", &last);
+    parts->path = apr_strtok(NULL, "", &last);
+    return parts->path && *parts->path == '/';
+}
+
+/* Refusals are the test's ordinary outcome: they are not written to the error log in the name of an address that
+ * nobody has. */
+static const struct ap_logconf quiet = {NULL, APLOG_EMERG};
+
+static conn_rec *stranger_connection(const origin_parts *parts, apr_pool_t *pool, apr_thread_t *thread)
+{
+    const char *client = strchr(parts->local_ip, ':') ? "2001:db8::1" : "192.0.2.1";
+    apr_port_t port = (apr_port_t)apr_strtoi64(parts->port, NULL, 10);
+    conn_rec *c = apr_pcalloc(pool, sizeof *c);
+
+    if (apr_sockaddr_info_get(&c->local_addr, parts->local_ip, APR_UNSPEC, port, 0, pool) != APR_SUCCESS ||
+        apr_sockaddr_info_get(&c->client_addr, client, APR_UNSPEC, 49152, 0, pool) != APR_SUCCESS)
+        return NULL;
+    c->pool = pool;
+    c->base_server = bth_this_child()->server;
+    c->local_ip = parts->local_ip;
+    c->client_ip = apr_pstrdup(pool, client);
+    c->conn_config = ap_create_conn_config(pool);
+    c->notes = apr_table_make(pool, 2);
+    c->bucket_alloc = apr_bucket_alloc_create(pool);
+    c->cs = apr_pcalloc(pool, sizeof *c->cs);
+    c->keepalive = AP_CONN_CLOSE;
+    c->log = &quiet;
+    c->current_thread = thread;
+    if (!strcmp(parts->scheme, "https"))
+        apr_table_setn(c->notes, tls_note, "1");
+    ap_update_vhost_given_ip(c);
+    return c;
+}
+
+int bth_stranger_is_tls(conn_rec *c)
+{
+    return apr_table_get(c->notes, tls_note) ? OK : DECLINED;
+}
+
+static request_rec *stranger_request(conn_rec *c, const origin_parts *parts, const char *uri)
+{
+    request_rec *r = ap_create_request(c);
+
+    r->log = &quiet;
+    r->request_time = apr_time_now();
+    r->method = "GET";
+    r->method_number = M_GET;
+    r->protocol = "HTTP/1.1";
+    r->proto_num = HTTP_VERSION(1, 1);
+    r->the_request = apr_pstrcat(r->pool, "GET ", uri, " HTTP/1.1", NULL);
+    if (strcmp(parts->host, "-"))
+        apr_table_setn(r->headers_in, "Host", parts->host);
+    apr_table_setn(r->headers_in, "User-Agent", "Mozilla/5.0");
+    apr_table_setn(r->headers_in, "Accept", "*/*");
+    ap_parse_uri(r, uri);
+    ap_update_vhost_from_headers(r);
+    r->log = &quiet; /* not that of the virtual host */
+    r->per_dir_config = r->server->lookup_defaults;
+    return r;
+}
+
+/* A rewrite rule in a directory ends in "redirect:URI", which its handler would follow. */
+static const char *internal_redirect_of(const request_rec *r)
+{
+    static const char mark[] = "redirect:";
+
+    if (r->handler && !strcmp(r->handler, "redirect-handler") && r->filename &&
+        !strncmp(r->filename, mark, sizeof mark - 1))
+        return r->filename + sizeof mark - 1;
+    return NULL;
+}
+
+static request_rec *follow_redirects(request_rec *r, const origin_parts *parts)
+{
+    for (int i = 0; i < MAX_REDIRECTS; i++) {
+        const char *uri = internal_redirect_of(r);
+        request_rec *next;
+
+        if (!uri)
+            return r;
+        next = stranger_request(r->connection, parts, uri);
+        next->prev = r;
+        apr_table_setn(next->subprocess_env, "REDIRECT_STATUS", "200");
+        apr_table_setn(next->subprocess_env, "REDIRECT_URL", r->uri);
+        if (ap_process_request_internal(next) != OK)
+            return NULL;
+        r = next;
+    }
+    return NULL;
+}
+
+/* Some modules take a file by its type instead of by a handler's name. */
+static int type_has_handler(const char *type)
+{
+    static const char *const prefixes[] = {"application/x-httpd", "httpd/", "application/x-type-map", "x-mapp-",
+                                           "text/x-server-parsed", "magnus-internal/"};
+
+    for (apr_size_t i = 0; type && i < sizeof prefixes / sizeof *prefixes; i++)
+        if (!strncmp(type, prefixes[i], strlen(prefixes[i])))
+            return 1;
+    return 0;
+}
+
+static int is_plain_file(const request_rec *r)
+{
+    return r->status == HTTP_OK && r->filename && r->finfo.filetype == APR_REG && (!r->path_info || !*r->path_info) &&
+           (!r->handler || !strcmp(r->handler, AP_DEFAULT_HANDLER_NAME)) && !type_has_handler(r->content_type);
+}
+
+/* Filters that leave the resource what it is: they code it for transport, or only touch headers. Everything else may
+ * change bytes. */
+static int filter_is_harmless(const char *name)
+{
+    static const char *const harmless[] = {"deflate", "brotli_compress", "cache_save", "cache_save_subreq", "cache_out",
+                                           "cache_invalidate", "cache_remove_url", "mod_expires", "fixup_headers_out",
+                                           "fixup_headers_err", "old_write", "rate_limit", "buffer", "logio_out"};
+
+    if (!strncmp(name, "bytype:", 7)) /* how mod_filter names what AddOutputFilterByType adds */
+        name += 7;
+    for (apr_size_t i = 0; i < sizeof harmless / sizeof *harmless; i++)
+        if (!strcasecmp(name, harmless[i]))
+            return 1;
+    return 0;
+}
+
+int bth_is_transformed(const request_rec *r)
+{
+    if (r->content_encoding)
+        return 1;
+    for (const ap_filter_t *f = r->output_filters; f; f = f->next)
+        if (f->frec->ftype < AP_FTYPE_PROTOCOL && !filter_is_harmless(f->frec->name))
+            return 1;
+    return 0;
+}
+
+int bth_stranger_look(const char *origin, apr_pool_t *pool, apr_thread_t *thread, bth_stranger_view *view)
+{
+    origin_parts parts;
+    request_rec *r;
+    conn_rec *c;
+    int answer;
+
+    if (!split_origin(pool, origin, &parts) || !(c = stranger_connection(&parts, pool, thread)))
+        return 0;
+    r = stranger_request(c, &parts, parts.path);
+    answer = r->status == HTTP_OK ? ap_run_post_read_request(r) : r->status;
+    if (answer != OK && answer != DECLINED)
+        return 0;
+    if (ap_process_request_internal(r) != OK || !(r = follow_redirects(r, &parts)) || !is_plain_file(r))
+        return 0;
+    ap_run_insert_filter(r);
+    view->path = r->filename;
+    view->size = r->finfo.size;
+    view->dir = bth_dir_of(r);
+    view->transformed = bth_is_transformed(r);
+    return 1;
+}
+
+int bth_stranger_may(const char *origin, const char *path, apr_pool_t *pool, apr_thread_t *thread)
+{
+    bth_stranger_view view;
+
+    return bth_stranger_look(origin, pool, thread, &view) && !view.transformed && view.dir.enabled &&
+           !strcmp(view.path, path);
+}

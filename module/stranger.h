@@ -1,0 +1,47 @@
+/* The stranger test: would an anonymous stranger get this very file over HTTP? (interface, "Who may fetch")
+ *
+ * The stranger is a request of its own on a connection of its own, without credentials, cookies, query or certificate,
+ * from a documentation address (192.0.2.1, 2001:db8::1). It goes through httpd's own request processing as a main
+ * request, so that rewrite rules, aliases and every access checker decide about the stranger, not about the client. */
+#ifndef BTH_STRANGER_H
+#define BTH_STRANGER_H
+
+#include <httpd.h>
+
+#include "module/config.h"
+
+/* What the stranger would get. Memory of the pool given. */
+typedef struct {
+    const char *path;    /* of the file */
+    apr_int64_t size;    /* bytes */
+    bth_dir_config dir;  /* the directives that hold for the file */
+    int transformed;     /* a filter would change the bytes */
+} bth_stranger_view;
+
+/**
+ * Where a file was asked for: "LOCAL-IP PORT SCHEME HOST PATH", enough to ask for it again after a reload.
+ * @param path  percent-encoded as the client sent it, without query
+ */
+const char *bth_origin_of(request_rec *r, const char *path);
+
+/** The path of the first request of a chain of internal redirects, percent-encoded, without query. */
+const char *bth_asked_path(request_rec *r);
+
+/**
+ * Asks for an origin as the stranger. Blocks as long as httpd's own access checkers do.
+ * @param pool    owns the view; the stranger's request lives as long
+ * @param thread  the caller's, may be NULL
+ * @return 1 if the stranger gets a plain file by the default handler, else 0
+ */
+int bth_stranger_look(const char *origin, apr_pool_t *pool, apr_thread_t *thread, bth_stranger_view *view);
+
+/** Does it get exactly this file, unchanged? */
+int bth_stranger_may(const char *origin, const char *path, apr_pool_t *pool, apr_thread_t *thread);
+
+/** Does a filter of this request change the bytes of the file? (stranger.c's view uses it as well) */
+int bth_is_transformed(const request_rec *r);
+
+/** Hook: the stranger of an https origin came by TLS. */
+int bth_stranger_is_tls(conn_rec *c);
+
+#endif

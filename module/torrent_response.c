@@ -1,0 +1,214 @@
+#include "module/torrent_response.h"
+
+#include <http_core.h>
+#include <http_protocol.h>
+#include <http_request.h>
+#include <apr_strings.h>
+#include <util_filter.h>
+
+#include <openssl/evp.h>
+
+#include "module/child.h"
+#include "torrentgen/metainfo.h"
+
+enum { BODY_MAX = 64 * 1024 * 1024, RETRY_SECONDS = 5, LINKS_MAX = 64 };
+
+/* Length of the UTF-8 sequence at `at`, or 0 if it is none (RFC 3629: no surrogates, no over-long forms). */
+static int utf8_length(const unsigned char *at)
+{
+    static const struct {
+        unsigned char mask, lead, second_least, second_most;
+        int length;
+    } forms[] = {{0xff, 0xc2, 0x80, 0xbf, 2}, {0xff, 0xe0, 0xa0, 0xbf, 3}, {0xff, 0xed, 0x80, 0x9f, 3},
+                 {0xff, 0xf0, 0x90, 0xbf, 4}, {0xff, 0xf4, 0x80, 0x8f, 4}, {0xe0, 0xc0, 0x80, 0xbf, 2},
+                 {0xf0, 0xe0, 0x80, 0xbf, 3}, {0xf8, 0xf0, 0x80, 0xbf, 4}};
+
+    if (*at < 0x80)
+        return 1;
+    if (*at < 0xc2 || *at > 0xf4)
+        return 0;
+    for (apr_size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        if ((*at & forms[i].mask) != forms[i].lead)
+            continue;
+        if (at[1] < forms[i].second_least || at[1] > forms[i].second_most)
+            return 0;
+        for (int j = 2; j < forms[i].length; j++)
+            if ((at[j] & 0xc0) != 0x80)
+                return 0;
+        return forms[i].length;
+    }
+    return 0;
+}
+
+const char *bth_torrent_name(apr_pool_t *pool, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const unsigned char *at = (const unsigned char *)(slash ? slash + 1 : path);
+    char *name = apr_palloc(pool, strlen((const char *)at) * 3 + 1), *out = name;
+
+    while (*at) {
+        int length = utf8_length(at);
+
+        if (length == 0) {
+            static const char digits[] = "0123456789ABCDEF";
+
+            *out++ = '%';
+            *out++ = digits[*at >> 4];
+            *out++ = digits[*at++ & 15];
+        }
+        while (length-- > 0)
+            *out++ = (char)*at++;
+    }
+    *out = '\0';
+    return name;
+}
+
+/* A value that is in its canonical place with what this request can say of its own server. */
+static const char *own_url(request_rec *r, const char *path)
+{
+    return ap_construct_url(r->pool, path, r);
+}
+
+static tg_envelope make_envelope(request_rec *r, const bth_subject *subject, const cat_entry *entry)
+{
+    const bth_dir_config *dir = subject->dir;
+    const char **trackers = apr_pcalloc(r->pool, LINKS_MAX * sizeof *trackers);
+    const char **seeds = apr_pcalloc(r->pool, LINKS_MAX * sizeof *seeds);
+    int tracker_count = 0, seed_count = 0;
+
+    if (bth_server()->tracker && dir->own_announce)
+        trackers[tracker_count++] = own_url(r, apr_pstrcat(r->pool, bth_server()->path, "/announce", NULL));
+    for (int i = 0; dir->announces && i < dir->announces->nelts && tracker_count < LINKS_MAX; i++)
+        trackers[tracker_count++] = APR_ARRAY_IDX(dir->announces, i, const char *);
+    if (dir->web_seed) {
+        const char *slash = strrchr(subject->url_path, '/');
+
+        seeds[seed_count++] = own_url(r, apr_pstrcat(r->pool, subject->url_path, "?bthttp=file", NULL));
+        for (int i = 0; dir->mirrors && i < dir->mirrors->nelts && seed_count < LINKS_MAX; i++) {
+            const char *prefix = APR_ARRAY_IDX(dir->mirrors, i, const char *);
+            int has_slash = prefix[strlen(prefix) - 1] == '/';
+
+            seeds[seed_count++] = apr_pstrcat(r->pool, prefix, has_slash ? "" : "/", slash + 1, NULL);
+        }
+    }
+    return (tg_envelope){.trackers = trackers, .tracker_count = tracker_count, .web_seeds = seeds,
+                         .web_seed_count = seed_count, .created_by = "mod_bthttp/" BTH_VERSION,
+                         .created = entry->created};
+}
+
+static const char *etag_of(apr_pool_t *pool, const bt_buf *body)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    char hex[33];
+
+    if (!EVP_Digest(body->data, body->length, digest, NULL, EVP_sha256(), NULL))
+        return NULL;
+    bt_hex(hex, digest, 16);
+    return apr_pstrcat(pool, "\"bt-", hex, "\"", NULL);
+}
+
+/* RFC 6266: a plain name for everybody, and the exact one where it differs. */
+static const char *disposition_of(apr_pool_t *pool, const char *name)
+{
+    char *plain = apr_pstrdup(pool, name);
+    int differs = 0;
+
+    for (char *at = plain; *at; at++) {
+        if (*at < 0x20 || *at == 0x7f || *at == '"' || *at == '\\') {
+            *at = '_';
+            differs = 1;
+        }
+    }
+    if (!differs)
+        return apr_psprintf(pool, "attachment; filename=\"%s.torrent\"", plain);
+    return apr_psprintf(pool, "attachment; filename=\"%s.torrent\"; filename*=UTF-8''%s.torrent", plain,
+                        ap_escape_urlencoded(pool, name));
+}
+
+/* Nothing that the file's own handling said of the file may stand on the torrent. */
+static void forget_file_headers(request_rec *r)
+{
+    static const char *const names[] = {"Content-MD5",  "Content-Encoding", "Content-Language", "Accept-Ranges",
+                                        "Content-Type", "Digest",           "Repr-Digest",      "ETag",
+                                        "Last-Modified"};
+
+    for (apr_size_t i = 0; i < sizeof names / sizeof *names; i++)
+        apr_table_unset(r->headers_out, names[i]);
+    r->content_languages = NULL;
+    r->content_encoding = NULL;
+    apr_table_setn(r->subprocess_env, "no-gzip", "1");
+    apr_table_setn(r->subprocess_env, "no-brotli", "1");
+}
+
+static void set_headers(request_rec *r, const bth_subject *subject, const cat_entry *entry, const bt_buf *body)
+{
+    const char *name = bth_torrent_name(r->pool, subject->path);
+    const char *etag = etag_of(r->pool, body);
+
+    forget_file_headers(r);
+    ap_set_content_type(r, "application/x-bittorrent");
+    apr_table_setn(r->headers_out, "Content-Disposition", disposition_of(r->pool, name));
+    if (etag)
+        apr_table_setn(r->headers_out, "ETag", etag);
+    apr_table_setn(r->headers_out, "Link", apr_psprintf(r->pool, "<%s>; rel=\"alternate\"", subject->url_path));
+    apr_table_mergen(r->headers_out, "Vary", "X-BT-Accept");
+    apr_table_setn(r->headers_out, "X-BT-Status", "torrent");
+    if (subject->negotiated)
+        apr_table_setn(r->headers_out, "Cache-Control", "no-store");
+    else
+        ap_set_accept_ranges(r);
+    r->mtime = entry->created;
+    ap_set_last_modified(r);
+    r->no_local_copy = 0;
+}
+
+int bth_send_body(request_rec *r, const char *type, const void *body, apr_size_t length)
+{
+    apr_bucket_brigade *bb = apr_brigade_create(r->pool, r->connection->bucket_alloc);
+    apr_status_t status;
+
+    ap_set_content_type(r, type);
+    ap_set_content_length(r, (apr_off_t)length);
+    if (length)
+        APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_pool_create(body, length, r->pool, r->connection->bucket_alloc));
+    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(r->connection->bucket_alloc));
+    status = ap_pass_brigade(r->output_filters, bb);
+    apr_brigade_cleanup(bb);
+    return status == APR_SUCCESS || r->connection->aborted ? OK : AP_FILTER_ERROR;
+}
+
+static apr_status_t free_body(void *body)
+{
+    bt_buf_free(body);
+    return APR_SUCCESS;
+}
+
+int bth_send_torrent(request_rec *r, const bth_subject *subject, const cat_entry *entry)
+{
+    tg_envelope envelope = make_envelope(r, subject, entry);
+    bt_buf *body = apr_palloc(r->pool, sizeof *body);
+    tg_torrent torrent;
+    int status;
+
+    if (cat_read_torrent(bth_this_child()->catalog, entry, r->pool, &torrent) != APR_SUCCESS)
+        return DECLINED;
+    bt_buf_init(body, BODY_MAX);
+    apr_pool_cleanup_register(r->pool, body, free_body, apr_pool_cleanup_null);
+    if (tg_metainfo_write(body, &torrent, &envelope) != APR_SUCCESS)
+        return DECLINED;
+    set_headers(r, subject, entry, body);
+    if ((status = ap_meets_conditions(r)) != OK)
+        return status;
+    return bth_send_body(r, "application/x-bittorrent", body->data, body->length);
+}
+
+int bth_send_wait(request_rec *r, int percent)
+{
+    const char *text = apr_psprintf(r->pool, "The torrent is being made: %d %% done.\n", percent);
+
+    r->status = HTTP_SERVICE_UNAVAILABLE;
+    apr_table_setn(r->headers_out, "Retry-After", apr_itoa(r->pool, RETRY_SECONDS));
+    apr_table_setn(r->headers_out, "Cache-Control", "no-store");
+    apr_table_setn(r->headers_out, "X-BT-Status", apr_psprintf(r->pool, "pending; progress=%d", percent));
+    return bth_send_body(r, "text/plain", text, strlen(text));
+}

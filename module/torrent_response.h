@@ -1,0 +1,33 @@
+/* The torrent as an HTTP response: body and headers (docs/protocol.md). */
+#ifndef BTH_TORRENT_RESPONSE_H
+#define BTH_TORRENT_RESPONSE_H
+
+#include <httpd.h>
+
+#include "catalog/catalog.h"
+#include "module/config.h"
+
+/* The file whose torrent is sent. */
+typedef struct {
+    const char *path;          /* in the file system */
+    const char *url_path;      /* percent-encoded path of the file's own URL, without query */
+    const bth_dir_config *dir;
+    int negotiated;            /* under the file's own name by header: caches must not keep it */
+} bth_subject;
+
+/**
+ * Sends the torrent of a catalogue entry, with validators and conditions of its own.
+ * @return OK, an HTTP status, or DECLINED if the entry went away in between
+ */
+int bth_send_torrent(request_rec *r, const bth_subject *subject, const cat_entry *entry);
+
+/** Sends 503 with Retry-After and one line of progress. */
+int bth_send_wait(request_rec *r, int percent);
+
+/** The last element of a file's path as a torrent's name: bytes that are not UTF-8 are percent-encoded. */
+const char *bth_torrent_name(apr_pool_t *pool, const char *path);
+
+/** Sends a body in one brigade with its exact length. @param type  constant */
+int bth_send_body(request_rec *r, const char *type, const void *body, apr_size_t length);
+
+#endif

@@ -1,0 +1,161 @@
+#include "module/tracker_handlers.h"
+
+#include <http_protocol.h>
+#include <http_request.h>
+#include <apr_strings.h>
+
+#include <openssl/rand.h>
+
+#include "module/child.h"
+#include "module/gate.h"
+#include "module/seed_address.h"
+#include "module/torrent_response.h"
+#include "tracker/http.h"
+
+/* 200 peers of either family and a scrape of 100 hashes fit many times. */
+enum { BODY_MAX = 256 * 1024, RETRY_MINUTES = 30 };
+
+static int interval_seconds(void)
+{
+    return (int)apr_time_sec(bth_server()->tracker_interval);
+}
+
+static int send_answer(request_rec *r, bt_buf *body)
+{
+    void *copy = apr_pmemdup(r->pool, body->data ? (void *)body->data : "", body->length);
+    apr_size_t length = body->length;
+
+    bt_buf_free(body);
+    apr_table_setn(r->subprocess_env, "no-gzip", "1");
+    apr_table_setn(r->subprocess_env, "no-brotli", "1");
+    apr_table_setn(r->headers_out, "Cache-Control", "no-store");
+    return bth_send_body(r, "text/plain", copy, length);
+}
+
+/* Clients stop for good at any status but 200, so a refusal is a body. */
+static int send_failure(request_rec *r, const char *reason, int retry_minutes)
+{
+    bt_buf body;
+
+    bt_buf_init(&body, BODY_MAX);
+    trk_http_failure(&body, reason, interval_seconds(), retry_minutes);
+    return send_answer(r, &body);
+}
+
+static const char *standing_text(cat_standing standing)
+{
+    switch (standing) {
+    case CAT_CHANGED:
+        return "the file changed: get a new torrent from the same URL";
+    case CAT_PROTECTED:
+        return "this file is no longer public";
+    case CAT_PUBLISHED:
+    case CAT_UNKNOWN:
+        break;
+    }
+    return "this server does not publish that torrent";
+}
+
+static int allows_private(request_rec *r)
+{
+    trk_address local;
+
+    switch (bth_server()->private_addresses) {
+    case BTH_PRIVATE_ALLOW:
+        return 1;
+    case BTH_PRIVATE_DENY:
+        return 0;
+    case BTH_PRIVATE_AUTO:
+        break;
+    }
+    bth_wire_address(r->connection->local_addr, &local);
+    return bth_is_private(&local);
+}
+
+static int answer_announce(request_rec *r, const trk_announce *announce)
+{
+    trk_policy policy = {bth_server()->tracker_interval, allows_private(r)};
+    trk_address from, seeds[BTH_SEEDS_MAX];
+    int seed_count = bth_seed_addresses(r, seeds);
+    trk_answer *answer = apr_palloc(r->pool, sizeof *answer);
+    apr_uint64_t random = 0;
+    bt_buf body;
+
+    RAND_bytes((unsigned char *)&random, sizeof random);
+    bth_wire_address(r->useragent_addr, &from);
+    from.port = announce->port;
+    trk_swarms_announce(bth_this_child()->swarms, &policy, announce, &from, seeds, seed_count, r->request_time, random,
+                        answer);
+    bt_buf_init(&body, BODY_MAX);
+    trk_http_answer(&body, announce, answer, &from);
+    return send_answer(r, &body);
+}
+
+static int is_ours(request_rec *r, const char *handler)
+{
+    return r->handler && !strcmp(r->handler, handler);
+}
+
+int bth_announce_handler(request_rec *r)
+{
+    trk_announce announce;
+    const char *failure = NULL;
+    cat_standing standing;
+    cat_entry entry;
+
+    if (!is_ours(r, "bthttp-announce"))
+        return DECLINED;
+    r->allowed |= AP_METHOD_BIT << M_GET;
+    if (r->method_number != M_GET)
+        return HTTP_METHOD_NOT_ALLOWED;
+    if (!bth_this_child()->swarms)
+        return HTTP_NOT_FOUND;
+    if (trk_announce_parse(r->args ? r->args : "", r->args ? strlen(r->args) : 0, &announce, &failure) != APR_SUCCESS)
+        return send_failure(r, failure, 0);
+    standing = bth_gate_find(&announce.hash, r->pool, r->connection->current_thread, &entry);
+    if (standing != CAT_PUBLISHED)
+        return send_failure(r, standing_text(standing), standing == CAT_UNKNOWN ? RETRY_MINUTES : 0);
+    return answer_announce(r, &announce);
+}
+
+/* Only what is published is told of: scraping unknown hashes allocates nothing and shows nothing. */
+static int scrape_published(request_rec *r, bt_infohash *hashes, trk_scrape *numbers, int count)
+{
+    int published = 0;
+    cat_entry entry;
+
+    for (int i = 0; i < count; i++) {
+        if (bth_gate_find(&hashes[i], r->pool, r->connection->current_thread, &entry) != CAT_PUBLISHED)
+            continue;
+        trk_swarms_scrape(bth_this_child()->swarms, &hashes[i], r->request_time, &numbers[published]);
+        numbers[published].complete++; /* this server itself */
+        hashes[published++] = hashes[i];
+    }
+    return published;
+}
+
+int bth_scrape_handler(request_rec *r)
+{
+    bt_infohash *hashes;
+    trk_scrape *numbers;
+    const char *failure = NULL;
+    bt_buf body;
+    int count;
+
+    if (!is_ours(r, "bthttp-scrape"))
+        return DECLINED;
+    r->allowed |= AP_METHOD_BIT << M_GET;
+    if (r->method_number != M_GET)
+        return HTTP_METHOD_NOT_ALLOWED;
+    if (!bth_this_child()->swarms)
+        return HTTP_NOT_FOUND;
+    hashes = apr_palloc(r->pool, TRK_SCRAPE_MAX * sizeof *hashes);
+    numbers = apr_palloc(r->pool, TRK_SCRAPE_MAX * sizeof *numbers);
+    count = trk_scrape_parse(r->args ? r->args : "", r->args ? strlen(r->args) : 0, hashes, &failure);
+    if (count < 0)
+        return send_failure(r, failure, 0);
+    count = scrape_published(r, hashes, numbers, count);
+    bt_buf_init(&body, BODY_MAX);
+    trk_http_scrape(&body, hashes, numbers, count, interval_seconds());
+    return send_answer(r, &body);
+}
