@@ -1,0 +1,204 @@
+"""Real clients, each downloading one torrent into a directory of its own. All have the same face: start in the
+constructor, wait() until the download is complete, path of the file, stop()."""
+import contextlib
+import os
+import pty
+import random
+import shutil
+import subprocess
+import threading
+from pathlib import Path
+
+import libtorrent as lt
+
+from bencode import Torrent
+from waiting import free_port, wait_for
+
+
+def loopback_address():
+    """One of the 2^24 loopback addresses, so that clients in one test are different hosts to the tracker."""
+    r = random.SystemRandom()
+    return f"127.{r.randrange(1, 255)}.{r.randrange(1, 255)}.{r.randrange(1, 255)}"
+
+
+class Process:
+    """A client that is a program. Its output goes to a file, for the report of a failed test."""
+    program = None
+
+    def __init__(self, box, name):
+        assert shutil.which(self.program), f"{self.program} is missing"
+        self.dir = Path(box) / name
+        self.dir.mkdir()
+        self.output = self.dir / "output.log"
+        self.process = None
+
+    def run(self, command, **options):
+        with open(self.output, "ab") as output:
+            options = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output, **options}
+            self.process = subprocess.Popen(command, start_new_session=True, **options)
+
+    def tail(self):
+        return self.output.read_text(errors="replace")[-3000:]
+
+    def done(self):
+        raise NotImplementedError
+
+    def wait(self, timeout=120):
+        wait_for(f"{self.program} to finish; it said:\n{self.tail()}", self.done, timeout)
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+        if self.process:
+            self.process.wait()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        self.stop()
+        if kind:
+            print(f"--- {self.program} in {self.dir}:\n{self.tail()}")
+
+
+class Aria2(Process):
+    """aria2c as a visitor runs it: with X-BT-Accept, it gets the torrent under the file's own URL and follows it."""
+    program = "aria2c"
+
+    def __init__(self, box, url, name="aria2", options=(), header="X-BT-Accept: torrent"):
+        super().__init__(box, name)
+        self.file = self.dir / url.rsplit("/", 1)[1]
+        self.run(["aria2c", "--no-conf", f"--header={header}", "--dir", str(self.dir), "--seed-time=0", "--enable-dht=false",
+                  "--enable-dht6=false", "--bt-enable-lpd=false", "--enable-peer-exchange=false", "--disable-ipv6",
+                  "--summary-interval=1", "--check-certificate=false", "--file-allocation=none", "--console-log-level=info",
+                  f"--listen-port={free_port()}", *options, url])
+
+    def done(self):
+        if self.process.poll() is None:
+            return False
+        assert self.process.returncode == 0, f"aria2c ended with {self.process.returncode}:\n{self.tail()}"
+        return True
+
+
+class Rtorrent(Process):
+    """rtorrent at a terminal of its own."""
+    program = "rtorrent"
+
+    def __init__(self, box, torrent: Torrent, name="rtorrent", options=""):
+        super().__init__(box, name)
+        self.file = self.dir / torrent.name.decode()
+        self.finished = self.dir / "finished"
+        (self.dir / "session").mkdir()
+        (self.dir / "it.torrent").write_bytes(torrent.data)
+        port = free_port()
+        (self.dir / "rtorrent.rc").write_text(f"""
+directory.default.set = {self.dir}
+session.path.set = {self.dir}/session
+network.port_range.set = {port}-{port}
+network.port_random.set = no
+network.bind_address.set = {loopback_address()}
+dht.mode.set = disable
+protocol.pex.set = no
+trackers.use_udp.set = no
+system.umask.set = 0022
+method.set_key = event.download.finished, mark, "execute.nothrow=touch,{self.finished}"
+log.open_file = "log", {self.dir}/output.log
+log.add_output = "info", "log"
+log.add_output = "tracker_info", "log"
+{options}
+load.start = {self.dir}/it.torrent
+""")
+        ours, terminal = pty.openpty()
+        self.run(["rtorrent", "-n", "-o", f"import={self.dir}/rtorrent.rc"], stdin=terminal, stdout=terminal, stderr=terminal,
+                 env={**os.environ, "TERM": "xterm", "HOME": str(self.dir)})
+        os.close(terminal)
+        threading.Thread(target=self._drain, args=(ours,), daemon=True).start()
+
+    def _drain(self, terminal):
+        with contextlib.suppress(OSError):
+            while os.read(terminal, 65536):
+                pass
+        os.close(terminal)
+
+    def done(self):
+        assert self.process.poll() is None, f"rtorrent ended:\n{self.tail()}"
+        return self.finished.exists()
+
+
+class Libtorrent:
+    """libtorrent in this process, at a loopback address of its own."""
+
+    def __init__(self, box, name="lt", address=None, port=None, **settings):
+        self.dir = Path(box) / name
+        self.dir.mkdir()
+        self.address = address or loopback_address()
+        self.port = port or free_port(self.address)
+        self.session = lt.session({
+            "listen_interfaces": f"{self.address}:{self.port}",
+            "outgoing_interfaces": self.address,
+            "enable_dht": False, "enable_lsd": False, "enable_upnp": False, "enable_natpmp": False,
+            "allow_multiple_connections_per_ip": True,  # several clients of one machine are one host to it
+            "ssrf_mitigation": False,                   # else it refuses trackers on loopback with a path like ours
+            "validate_https_trackers": False,           # the tests' certificate is their own
+            "enable_outgoing_utp": False, "enable_incoming_utp": False,
+            "close_redundant_connections": False,
+            "min_reconnect_time": 1, "peer_connect_timeout": 5, "connection_speed": 100,
+            "stop_tracker_timeout": 1, "tracker_completion_timeout": 15, "min_announce_interval": 1,
+            **settings})
+        self.handle = None
+        self.file = None
+
+    def add(self, torrent, *, seed_from=None, tracker=True, priorities=None):
+        """Starts a download, or a seed of the file in the directory seed_from."""
+        parameters = lt.add_torrent_params()
+        parameters.ti = lt.torrent_info(torrent.data)
+        parameters.save_path = str(seed_from or self.dir)
+        if not tracker:
+            parameters.ti.clear_trackers() if hasattr(parameters.ti, "clear_trackers") else None
+            parameters.trackers = []
+        if seed_from:
+            parameters.flags |= lt.torrent_flags.seed_mode
+        if priorities:
+            parameters.piece_priorities = priorities
+        parameters.flags &= ~lt.torrent_flags.auto_managed
+        parameters.flags &= ~lt.torrent_flags.paused
+        self.file = Path(parameters.save_path) / torrent.name.decode(errors="replace")
+        self.handle = self.session.add_torrent(parameters)
+        if not tracker:
+            self.handle.replace_trackers([])
+        return self
+
+    def connect(self, address, port, v2=False):
+        """Connects to a peer; v2 (which it must have) makes the handshake one with the v2 info-hash."""
+        self.handle.connect_peer((address, port), 0, 0x80 if v2 else 0)
+
+    def status(self):
+        status = self.handle.status()
+        assert not status.errc.value(), status.errc.message()
+        return status
+
+    def wait(self, timeout=120):
+        wait_for(f"libtorrent to finish", self._finished, timeout)
+        assert self.status().total_failed_bytes == 0, "a block failed its hash"
+
+    def _finished(self):
+        return self.status().is_finished
+
+    def complete(self):
+        return self.handle.is_valid() and self.status().is_seeding
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind and self.handle:
+            status = self.handle.status()
+            print(f"--- libtorrent: {status.state} {status.progress:.3f} peers {status.num_peers}; "
+                  f"trackers {[(t['url'], t['message']) for t in self.handle.trackers()]}")
+            for alert in self.session.pop_alerts():
+                print("   ", alert.message())
+        self.stop()
+
+    def stop(self):
+        self.handle = None
+        self.session = None  # its destructor tells the tracker, and waits

@@ -1,0 +1,93 @@
+"""A network namespace with a real, routed address, for clients that refuse loopback addresses: Transmission."""
+import os
+import random
+import subprocess
+from pathlib import Path
+
+from clients import Process
+
+
+def _root(*command, check=True):
+    """Runs a command as root: by itself, or by sudo."""
+    command = list(command) if os.getuid() == 0 else ["sudo", "-n", *command]
+    return subprocess.run(command, check=check, capture_output=True, text=True)
+
+
+class Namespace:
+    """host_address (here) and address (inside), joined by a veth pair; both end with the `with` block."""
+
+    def __init__(self):
+        number = random.SystemRandom().randrange(1 << 20)
+        self.name = f"bthttp-{number}"
+        self.here, self.there = f"bth{number}a", f"bth{number}b"
+        block = f"10.{128 + (number >> 14)}.{(number >> 6) & 255}.{(number & 63) * 4}".rsplit(".", 1)
+        self.host_address = f"{block[0]}.{int(block[1]) + 1}"
+        self.address = f"{block[0]}.{int(block[1]) + 2}"
+
+    def __enter__(self):
+        _root("ip", "netns", "add", self.name)
+        try:
+            _root("ip", "link", "add", self.here, "type", "veth", "peer", "name", self.there, "netns", self.name)
+            _root("ip", "address", "add", f"{self.host_address}/30", "dev", self.here)
+            _root("ip", "link", "set", self.here, "up")
+            inside = ("ip", "-n", self.name)
+            _root(*inside, "address", "add", f"{self.address}/30", "dev", self.there)
+            _root(*inside, "link", "set", self.there, "up")
+            _root(*inside, "link", "set", "lo", "up")
+            _root(*inside, "route", "add", "default", "via", self.host_address)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        _root("ip", "link", "delete", self.here, check=False)
+        _root("ip", "netns", "delete", self.name, check=False)
+
+    def command(self, *command):
+        """The words that run a command inside, as the user that we are."""
+        enter = ["ip", "netns", "exec", self.name]
+        if os.getuid() == 0:
+            return [*enter, *command]
+        return ["sudo", "-n", *enter, "setpriv", f"--reuid={os.getuid()}", f"--regid={os.getgid()}", "--init-groups", *command]
+
+
+class Transmission(Process):
+    """transmission-cli inside a namespace. It seeds once it is complete, until it is stopped."""
+    program = "transmission-cli"
+
+    def __init__(self, box, namespace, torrent, name="transmission", port=51413, options=()):
+        super().__init__(box, name)
+        self.port = port
+        self.file = self.dir / torrent.name.decode()
+        self.finished = self.dir / "finished"
+        (self.dir / "it.torrent").write_bytes(torrent.data)
+        script = self.dir / "finish"
+        script.write_text(f"#!/bin/sh\n: >'{self.finished}'\n")
+        script.chmod(0o755)
+        config = self.dir / "config"
+        config.mkdir()
+        (config / "settings.json").write_text(
+            '{"dht-enabled": false, "lpd-enabled": false, "utp-enabled": false, "pex-enabled": false,'
+            ' "port-forwarding-enabled": false, "message-level": 3}')
+        self.run(namespace.command("transmission-cli", "-g", str(config), "-w", str(self.dir), "-p", str(port), "-M", "-U", "-D",
+                                   "-f", str(script), *options, str(self.dir / "it.torrent")))
+
+    def done(self):
+        assert self.process.poll() is None, f"transmission-cli ended:\n{self.tail()}"
+        return self.finished.exists()
+
+    def stop(self):
+        # sudo would not pass on a SIGKILL; transmission-cli ends at SIGTERM, but first tells the tracker.
+        if self.process.poll() is None:
+            _root("kill", "-9", *map(str, _descendants(self.process.pid)), check=False)
+        self.process.wait()
+
+
+def _descendants(pid):
+    found = [pid]
+    for parent in found:
+        path = Path(f"/proc/{parent}/task/{parent}/children")
+        if path.exists():
+            found += [int(p) for p in path.read_text().split()]
+    return found
