@@ -1,0 +1,328 @@
+/* Two locks, always in this order: the gate (held shared during each transaction, alone while the map is replaced or
+ * the file reopened), then LMDB's own writer lock, which excludes other processes as well. */
+#include "catalog/env.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <apr_strings.h>
+
+#include "base/log.h"
+
+enum {
+    SPARE_TXNS = 64,     /* read transactions kept for the next reader */
+    MAX_ATTEMPTS = 40,   /* enough to double the map up to all address space */
+    LOOK_SECONDS = 1,    /* how often we see whether the file was replaced */
+    QUIET_SECONDS = 60,  /* the same error is logged once in that time */
+    MAX_SET_ASIDE = 3    /* files that one process gives up on for damage met while running */
+};
+
+struct cat_env {
+    const char *directory;
+    const char *data_name;
+    pid_t pid;
+    pthread_rwlock_t gate;
+    cat_file file;         /* changed only with the gate held alone */
+    unsigned generation;   /* likewise: of `file` and its map */
+    int set_aside_count;   /* likewise */
+    pthread_mutex_t spare_lock;
+    MDB_txn *spare[SPARE_TXNS];
+    int spare_count;
+    atomic_llong next_look; /* seconds of the monotonic clock */
+    atomic_llong quiet_full, quiet_error;
+    atomic_int bad_value_noted;
+};
+
+static long long seconds_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return now.tv_sec;
+}
+
+/* True at most once in `every` seconds, among all threads. */
+static int is_time(atomic_llong *next, long long every)
+{
+    long long now = seconds_now(), due = atomic_load_explicit(next, memory_order_relaxed);
+
+    return now >= due && atomic_compare_exchange_strong(next, &due, now + every);
+}
+
+/* --- spare read transactions: beginning one anew would take a lock that all processes share ----------------------- */
+
+static MDB_txn *spare_take(cat_env *env)
+{
+    MDB_txn *txn = NULL;
+
+    pthread_mutex_lock(&env->spare_lock);
+    if (env->spare_count > 0)
+        txn = env->spare[--env->spare_count];
+    pthread_mutex_unlock(&env->spare_lock);
+    return txn;
+}
+
+static void spare_put(cat_env *env, MDB_txn *txn)
+{
+    mdb_txn_reset(txn);
+    pthread_mutex_lock(&env->spare_lock);
+    if (env->spare_count < SPARE_TXNS) {
+        env->spare[env->spare_count++] = txn;
+        txn = NULL;
+    }
+    pthread_mutex_unlock(&env->spare_lock);
+    if (txn)
+        mdb_txn_abort(txn);
+}
+
+static void spare_drop_all(cat_env *env)
+{
+    MDB_txn *txn;
+
+    while ((txn = spare_take(env)) != NULL)
+        mdb_txn_abort(txn);
+}
+
+static int begin_read(cat_env *env, MDB_txn **txn)
+{
+    int rc, stale;
+
+    if ((*txn = spare_take(env)) != NULL) {
+        if ((rc = mdb_txn_renew(*txn)) != 0) {
+            mdb_txn_abort(*txn);
+            *txn = NULL;
+        }
+        return rc;
+    }
+    rc = mdb_txn_begin(env->file.mdb, NULL, MDB_RDONLY, txn);
+    if (rc == MDB_READERS_FULL && mdb_reader_check(env->file.mdb, &stale) == 0 && stale > 0)
+        rc = mdb_txn_begin(env->file.mdb, NULL, MDB_RDONLY, txn);
+    return rc;
+}
+
+/* --- what needs the gate alone ------------------------------------------------------------------------------------ */
+
+/* Opens the file again, after it was found replaced or damaged. */
+static void reopen(cat_env *env, cat_open_reason reason)
+{
+    spare_drop_all(env);
+    cat_file_close(&env->file);
+    env->generation++;
+    if (reason == CAT_OPEN_DAMAGED && env->set_aside_count++ >= MAX_SET_ASIDE)
+        bt_log(BT_LOG_ERR, 108, APR_EGENERAL,
+               "the catalogue %s was damaged %d times: this process does without it from now on", env->data_name,
+               env->set_aside_count);
+    else if (cat_file_open(&env->file, env->directory, reason) != 0)
+        atomic_store(&env->next_look, seconds_now() + QUIET_SECONDS);
+}
+
+/* Could that much be mapped? LMDB unmaps the old before it maps the new, and cannot go back. */
+static int can_map(MDB_env *mdb, apr_size_t size)
+{
+    void *probe;
+    int fd;
+
+    if (mdb_env_get_fd(mdb, &fd) != 0)
+        return 0;
+    probe = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+    return probe != MAP_FAILED && munmap(probe, size) == 0;
+}
+
+/* Fits the map to what other processes made of the file, and beyond if our own change did not fit. */
+static int resize(cat_env *env, int full)
+{
+    MDB_envinfo info;
+    MDB_stat stat;
+    apr_size_t size;
+    int rc, stale;
+
+    mdb_reader_check(env->file.mdb, &stale);
+    if ((rc = mdb_env_info(env->file.mdb, &info)) != 0 || (rc = mdb_env_stat(env->file.mdb, &stat)) != 0)
+        return rc;
+    size = cat_map_size_for((info.me_last_pgno + 1) * stat.ms_psize);
+    if (full && size <= info.me_mapsize)
+        size = info.me_mapsize <= APR_SIZE_MAX / 2 ? info.me_mapsize * 2 : 0;
+    if (size <= info.me_mapsize)
+        return full ? ENOMEM : 0;
+    if (!can_map(env->file.mdb, size))
+        return ENOMEM;
+    env->generation++;
+    if ((rc = mdb_env_set_mapsize(env->file.mdb, size)) != 0) {
+        reopen(env, CAT_OPEN_AGAIN);
+        return rc;
+    }
+    bt_log(BT_LOG_DEBUG, 106, APR_SUCCESS, "the catalogue's map is now %llu MiB", (unsigned long long)size >> 20);
+    return 0;
+}
+
+/* After a transaction of `generation` failed with rc: mends what can be mended. @return 0 if it is worth another try */
+static int mend(cat_env *env, int rc, unsigned generation)
+{
+    int result = rc;
+
+    if (rc != MDB_MAP_FULL && rc != MDB_MAP_RESIZED && rc != MDB_PANIC && !cat_is_damage(rc))
+        return rc;
+    pthread_rwlock_wrlock(&env->gate);
+    if (env->generation != generation) {
+        result = env->file.mdb ? 0 : rc; /* another thread was here first */
+    } else if (rc == MDB_MAP_FULL || rc == MDB_MAP_RESIZED) {
+        result = resize(env, rc == MDB_MAP_FULL);
+    } else {
+        bt_log(BT_LOG_ERR, 105, APR_EGENERAL, "the catalogue %s is opened anew: %s", env->data_name, mdb_strerror(rc));
+        reopen(env, rc == MDB_PANIC ? CAT_OPEN_AGAIN : CAT_OPEN_DAMAGED);
+        result = env->file.mdb ? 0 : rc;
+    }
+    pthread_rwlock_unlock(&env->gate);
+    return result;
+}
+
+/* Is the file that bears the name still the one that we have open? Gate held, shared will do. */
+static int is_replaced(const cat_env *env)
+{
+    struct stat info;
+
+    if (!env->file.mdb)
+        return env->set_aside_count <= MAX_SET_ASIDE;
+    return lstat(env->data_name, &info) != 0 || info.st_ino != env->file.inode || info.st_dev != env->file.device;
+}
+
+/* Somebody may have set the file aside, or removed it, while we hold the old one. */
+static void look_for_replacement(cat_env *env)
+{
+    int replaced;
+
+    if (!is_time(&env->next_look, LOOK_SECONDS))
+        return;
+    pthread_rwlock_rdlock(&env->gate);
+    replaced = is_replaced(env);
+    pthread_rwlock_unlock(&env->gate);
+    if (!replaced)
+        return;
+    pthread_rwlock_wrlock(&env->gate);
+    if (is_replaced(env))
+        reopen(env, CAT_OPEN_AGAIN);
+    pthread_rwlock_unlock(&env->gate);
+}
+
+/* --- running a transaction ---------------------------------------------------------------------------------------- */
+
+static int run_once(cat_env *env, int write, cat_work *work, void *baton, unsigned *generation)
+{
+    cat_txn txn = {env, NULL, env->file.db};
+    int rc;
+
+    pthread_rwlock_rdlock(&env->gate);
+    *generation = env->generation;
+    if (!env->file.mdb) {
+        rc = ENODEV;
+    } else if (!write) {
+        if ((rc = begin_read(env, &txn.txn)) == 0) {
+            rc = work(&txn, baton);
+            spare_put(env, txn.txn);
+        }
+    } else if ((rc = mdb_txn_begin(env->file.mdb, NULL, 0, &txn.txn)) == 0) {
+        rc = work(&txn, baton);
+        if (rc == 0)
+            rc = mdb_txn_commit(txn.txn);
+        else
+            mdb_txn_abort(txn.txn);
+    }
+    pthread_rwlock_unlock(&env->gate);
+    return rc;
+}
+
+static apr_status_t status_of(cat_env *env, int rc, int write)
+{
+    if (rc == MDB_NOTFOUND)
+        return APR_NOTFOUND;
+    /* EFBIG: the limit on file sizes is this process's full disk. */
+    if (rc == ENOSPC || rc == EDQUOT || rc == EFBIG) {
+        if (is_time(&env->quiet_full, QUIET_SECONDS))
+            bt_log(BT_LOG_ERR, 104, rc, "the catalogue %s cannot grow: nothing new is published until there is room",
+                   env->data_name);
+        return APR_ENOSPC;
+    }
+    if (rc == 0 || rc >= APR_OS_START_ERROR || rc == EINVAL)
+        return rc;
+    if (is_time(&env->quiet_error, QUIET_SECONDS))
+        bt_log(BT_LOG_ERR, 107, rc > 0 ? rc : APR_EGENERAL, "the catalogue %s cannot be %s: %s", env->data_name,
+               write ? "written" : "read", mdb_strerror(rc));
+    return rc > 0 ? rc : APR_EGENERAL;
+}
+
+static apr_status_t run(cat_env *env, int write, cat_work *work, void *baton)
+{
+    unsigned generation;
+    int rc = 0;
+
+    look_for_replacement(env);
+    for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+        rc = run_once(env, write, work, baton, &generation);
+        if (rc == 0 || mend(env, rc, generation) != 0)
+            break;
+    }
+    return status_of(env, rc, write);
+}
+
+apr_status_t cat_env_read(cat_env *env, cat_work *work, void *baton)
+{
+    return run(env, 0, work, baton);
+}
+
+apr_status_t cat_env_write(cat_env *env, cat_work *work, void *baton)
+{
+    return run(env, 1, work, baton);
+}
+
+void cat_env_note_bad_value(cat_env *env, const char *what)
+{
+    if (atomic_exchange(&env->bad_value_noted, 1) == 0)
+        bt_log(BT_LOG_WARNING, 103, APR_SUCCESS,
+               "the catalogue %s holds a %s that is damaged: it counts as not there, and is made again when asked for",
+               env->data_name, what);
+}
+
+/* --- life --------------------------------------------------------------------------------------------------------- */
+
+static apr_status_t cleanup(void *data)
+{
+    cat_env *env = data;
+
+    if (env->pid != getpid())
+        return APR_SUCCESS; /* a fork's copy: closing it would free the readers of the real one */
+    spare_drop_all(env);
+    cat_file_close(&env->file);
+    pthread_mutex_destroy(&env->spare_lock);
+    pthread_rwlock_destroy(&env->gate);
+    return APR_SUCCESS;
+}
+
+apr_status_t cat_env_open(cat_env **result, const char *directory, apr_pool_t *pool)
+{
+    cat_env *env = apr_pcalloc(pool, sizeof *env);
+    pthread_rwlockattr_t attr;
+    int rc;
+
+    env->directory = apr_pstrdup(pool, directory);
+    env->data_name = apr_pstrcat(pool, directory, "/catalog.mdb", NULL);
+    env->pid = getpid();
+    env->next_look = seconds_now() + LOOK_SECONDS;
+    env->file.use_fd = -1;
+    if ((rc = cat_file_open(&env->file, directory, CAT_OPEN_FIRST)) != 0)
+        return rc > 0 ? rc : APR_EGENERAL;
+    pthread_rwlockattr_init(&attr);
+    /* Or a stream of readers would keep the map from ever growing. */
+    pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    pthread_rwlock_init(&env->gate, &attr);
+    pthread_rwlockattr_destroy(&attr);
+    pthread_mutex_init(&env->spare_lock, NULL);
+    apr_pool_cleanup_register(pool, env, cleanup, apr_pool_cleanup_null);
+    *result = env;
+    return APR_SUCCESS;
+}

@@ -1,0 +1,13 @@
+/* What a cat_catalog is, for the files of this room. */
+#ifndef CAT_HANDLE_H
+#define CAT_HANDLE_H
+
+#include "catalog/catalog.h"
+#include "catalog/env.h"
+
+/* Read-only once made. */
+struct cat_catalog {
+    cat_env *env;
+};
+
+#endif

@@ -1,0 +1,49 @@
+/* The catalogue's tables, one small step each, within a transaction of the caller's. Results are 0, MDB_NOTFOUND or
+ * another error of LMDB. */
+#ifndef CAT_TABLES_H
+#define CAT_TABLES_H
+
+#include "catalog/env.h"
+#include "catalog/record.h"
+
+/** @return MDB_NOTFOUND also for a damaged record, which is then noted */
+int cat_get_record(const cat_txn *txn, const cat_path_key *key, cat_record *record);
+
+/** Finds the nth path that has the hash, published ones first; what does not bear it out is passed over. */
+int cat_get_by_hash(const cat_txn *txn, const bt_infohash *hash, int nth, cat_record *record);
+
+/** Stores the record and points its info-hashes to it, as published or withdrawn. The record's texts may be in the
+ * database. */
+int cat_put_record(const cat_txn *txn, const cat_path_key *key, const cat_record *record);
+
+/** Removes all that is known under the key, also when the record itself is damaged. */
+int cat_del_all(const cat_txn *txn, const cat_path_key *key);
+
+/** Is a published file, or if `any` also a withdrawn one, known by the hash? @return MDB_NOTFOUND if not */
+int cat_hash_in_use(const cat_txn *txn, const bt_infohash *hash, int any);
+
+/** Remembers why an info-hash is gone, unless another file still has it, and forgets the oldest ones beyond bounds. */
+int cat_put_gone(const cat_txn *txn, const bt_infohash *hash, cat_standing why, apr_time_t now);
+int cat_get_gone(const cat_txn *txn, const bt_infohash *hash, cat_standing *why);
+int cat_del_gone(const cat_txn *txn, const bt_infohash *hash);
+
+enum { CAT_GONE_MAX = 10000, CAT_GONE_DAYS = 7 };
+
+/* Keys as they lie in the database; all members are bytes, so there are no gaps. */
+typedef struct {
+    bt_infohash hash;
+    unsigned char withdrawn; /* 0 or 1 */
+    cat_path_key path;
+} cat_hash_key;
+
+typedef struct {
+    unsigned char time[8]; /* microseconds since the epoch, most significant byte first */
+    bt_infohash hash;
+} cat_age_key;
+
+typedef struct {
+    unsigned char why; /* a cat_standing */
+    unsigned char time[8];
+} cat_gone_value;
+
+#endif
