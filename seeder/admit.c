@@ -1,0 +1,172 @@
+#include "seeder/loop.h"
+
+#include <string.h>
+
+#include "base/log.h"
+
+enum { SAME_HASH_MAX = 32 }; /* files with the same content that are tried in one look-up */
+
+void seed_swarm_make_due(seed_loop *loop, seed_swarm *swarm)
+{
+    if (swarm->is_due)
+        return;
+    swarm->is_due = 1;
+    APR_RING_INSERT_TAIL(&loop->due, swarm, seed_swarm, due);
+}
+
+void seed_join_swarm(seed_loop *loop, seed_conn *conn, seed_swarm *swarm)
+{
+    conn->swarm = swarm;
+    swarm->peers++;
+    APR_RING_INSERT_TAIL(&swarm->mates, conn, seed_conn, mates);
+}
+
+/* A swarm without peers is not kept. */
+static void drop_if_empty(seed_loop *loop, seed_swarm *swarm)
+{
+    if (swarm->peers)
+        return;
+    if (swarm->is_due)
+        APR_RING_REMOVE(swarm, due);
+    apr_hash_set(loop->swarms, swarm->entry.path, APR_HASH_KEY_STRING, NULL);
+    seed_count(&loop->config->counters->swarms, -1);
+    seed_swarm_close(swarm);
+}
+
+void seed_leave_swarm(seed_loop *loop, seed_conn *conn)
+{
+    seed_swarm *swarm = conn->swarm;
+
+    if (!swarm)
+        return;
+    conn->swarm = NULL;
+    APR_RING_REMOVE(conn, mates);
+    swarm->peers--;
+    if (conn->peer.flags & SEED_PEER_UNCHOKED)
+        seed_swarm_make_due(loop, swarm);
+    drop_if_empty(loop, swarm);
+}
+
+void seed_dissolve(seed_loop *loop, seed_swarm *swarm, seed_close_reason reason)
+{
+    int left = swarm->peers;
+
+    while (left-- > 0) /* the last one takes the swarm with it */
+        seed_conn_close(loop, APR_RING_FIRST(&swarm->mates), reason);
+}
+
+int seed_check_fresh(seed_loop *loop, seed_swarm *swarm)
+{
+    if (seed_swarm_fresh(swarm, loop->now, loop->limits->freshness))
+        return 1;
+    bt_log(BT_LOG_INFO, 406, APR_SUCCESS, "%s has changed: its torrent is withdrawn", swarm->entry.path);
+    cat_withdraw_stale(loop->config->catalog, swarm->entry.path, &swarm->entry.stamp);
+    seed_dissolve(loop, swarm, SEED_CLOSE_WITHDRAWN);
+    return 0;
+}
+
+/* The swarm that is there already for an entry; one of an older version of the file is dissolved. */
+static seed_swarm *existing(seed_loop *loop, const cat_entry *entry)
+{
+    seed_swarm *swarm = apr_hash_get(loop->swarms, entry->path, APR_HASH_KEY_STRING);
+
+    if (swarm && !bt_stamp_equal(&swarm->entry.stamp, &entry->stamp)) {
+        seed_dissolve(loop, swarm, SEED_CLOSE_WITHDRAWN);
+        return NULL;
+    }
+    return swarm && seed_check_fresh(loop, swarm) ? swarm : NULL;
+}
+
+/* May this entry be seeded, and is its file the one that was hashed? The pool is the swarm's if one was made. */
+static apr_status_t open_swarm(seed_loop *loop, const cat_entry *entry, apr_pool_t *pool, seed_swarm **swarm)
+{
+    apr_status_t status = loop->config->permit(loop->config->baton, entry);
+
+    if (status != APR_SUCCESS)
+        return APR_STATUS_IS_EAGAIN(status) ? APR_EAGAIN : APR_NOTFOUND;
+    *swarm = existing(loop, entry);
+    if (*swarm)
+        return APR_SUCCESS;
+    status = seed_swarm_open(swarm, entry, pool, loop->now);
+    if (status == APR_SUCCESS) {
+        apr_hash_set(loop->swarms, (*swarm)->entry.path, APR_HASH_KEY_STRING, *swarm);
+        seed_count(&loop->config->counters->swarms, 1);
+        return APR_SUCCESS;
+    }
+    *swarm = NULL;
+    if (status == APR_EMFILE || status == APR_ENOMEM || APR_STATUS_IS_ENFILE(status)) {
+        bt_log(BT_LOG_WARNING, 411, status, "%s could not be read", entry->path);
+        return APR_NOTFOUND;
+    }
+    cat_withdraw_stale(loop->config->catalog, entry->path, &entry->stamp);
+    return APR_EBUSY;
+}
+
+apr_status_t seed_find_swarm(seed_loop *loop, const bt_infohash *hash, seed_swarm **swarm)
+{
+    apr_status_t status = APR_SUCCESS, best = APR_NOTFOUND;
+    int nth, i;
+
+    *swarm = NULL;
+    for (i = nth = 0; i < SAME_HASH_MAX && !*swarm; i++) {
+        apr_pool_t *pool;
+        cat_entry entry;
+
+        if (apr_pool_create(&pool, loop->pool) != APR_SUCCESS)
+            return APR_ENOMEM;
+        status = cat_find_hash(loop->config->catalog, hash, nth, pool, &entry);
+        if (status == APR_SUCCESS) {
+            apr_status_t tried = entry.published ? open_swarm(loop, &entry, pool, swarm) : APR_NOTFOUND;
+            if (tried == APR_EAGAIN || (tried == APR_EBUSY && best == APR_NOTFOUND))
+                best = tried;
+            nth += tried != APR_EBUSY; /* a withdrawn one is no longer counted */
+        }
+        if (!*swarm || (*swarm)->pool != pool)
+            apr_pool_destroy(pool);
+        if (status != APR_SUCCESS)
+            break;
+    }
+    return *swarm ? APR_SUCCESS : best;
+}
+
+int seed_admit(seed_loop *loop, seed_conn *conn)
+{
+    seed_verdict verdict;
+    seed_swarm *swarm;
+    apr_status_t status = seed_find_swarm(loop, &conn->peer.theirs.hash, &swarm);
+
+    if (status == APR_EAGAIN)
+        return 1; /* parked with those who wait for an answer */
+    if (status != APR_SUCCESS) {
+        seed_conn_close(loop, conn, status == APR_EBUSY ? SEED_CLOSE_WITHDRAWN : SEED_CLOSE_UNKNOWN_HASH);
+        return 0;
+    }
+    seed_join_swarm(loop, conn, swarm);
+    verdict = seed_peer_admit(&conn->peer, &swarm->content, loop->own_id, loop->now);
+    if (verdict == SEED_PEER_CLOSE) {
+        seed_conn_close(loop, conn, conn->peer.reason);
+        return 0;
+    }
+    return 1;
+}
+
+int seed_settle(seed_loop *loop, seed_conn *conn)
+{
+    seed_swarm *swarm;
+    apr_status_t status = seed_find_swarm(loop, &conn->peer.theirs.hash, &swarm);
+
+    if (status == APR_EAGAIN)
+        return 1;
+    if (status == APR_SUCCESS) {
+        seed_join_swarm(loop, conn, swarm);
+        conn->peer.content = &swarm->content;
+        conn->settling = 0;
+    }
+    if (status != APR_SUCCESS || conn->expected.length != swarm->content.length ||
+        conn->expected.piece_length != swarm->content.piece_length) {
+        seed_conn_close(loop, conn, SEED_CLOSE_WITHDRAWN);
+        return 0;
+    }
+    seed_swarm_make_due(loop, swarm);
+    return seed_conn_resume(loop, conn);
+}

@@ -1,0 +1,46 @@
+#include "seeder/choker.h"
+
+#include <stdlib.h>
+
+enum { AUTO_SLOTS_MIN = 4, AUTO_SLOTS_MAX = 64, AUTO_SLOT_RATE = 128 * 1024 };
+
+int seed_choker_slots(int configured, apr_int64_t upload_rate)
+{
+    apr_int64_t slots;
+
+    if (configured > 0)
+        return configured;
+    if (upload_rate <= 0)
+        return AUTO_SLOTS_MAX;
+    slots = upload_rate / AUTO_SLOT_RATE;
+    return slots < AUTO_SLOTS_MIN ? AUTO_SLOTS_MIN : slots > AUTO_SLOTS_MAX ? AUTO_SLOTS_MAX : (int)slots;
+}
+
+/* Those within their turn, then those who wait, longest first, then those whose turn is over, latest first. */
+static int rank(const seed_candidate *c)
+{
+    return !c->interested ? 3 : c->serve ? 0 : c->unchoked ? 2 : 1;
+}
+
+static int by_claim(const void *left, const void *right)
+{
+    const seed_candidate *a = left, *b = right;
+    int order = rank(a) - rank(b), older = (a->since > b->since) - (a->since < b->since);
+
+    if (order)
+        return order;
+    return rank(a) == 2 ? -older : older;
+}
+
+void seed_choker_decide(seed_candidate *candidates, int count, int slots, apr_time_t now, apr_interval_time_t turn)
+{
+    int i;
+
+    for (i = 0; i < count; i++) {
+        seed_candidate *c = &candidates[i];
+        c->serve = c->interested && c->unchoked && now - c->since < turn;
+    }
+    qsort(candidates, (size_t)count, sizeof *candidates, by_claim);
+    for (i = 0; i < count; i++)
+        candidates[i].serve = i < slots && candidates[i].interested;
+}

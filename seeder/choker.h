@@ -1,0 +1,29 @@
+/* Who is served now: a fair choker without clock or sockets. Interested leechers take turns; whoever has been served
+ * for a whole turn makes room for whoever has waited longest. The fine choker of a later day goes here. */
+#ifndef SEED_CHOKER_H
+#define SEED_CHOKER_H
+
+#include <apr_time.h>
+
+typedef struct {
+    void *peer;       /* the caller's */
+    apr_time_t since; /* when it was choked, unchoked, or became interested: whichever came last */
+    int interested, unchoked;
+    int serve; /* out: is it to be unchoked? */
+} seed_candidate;
+
+/**
+ * Decides for one swarm; sorts `candidates`.
+ * @param slots  how many may be served at once, at least 1
+ * @param turn   the shortest time that a peer is served before it makes room
+ */
+void seed_choker_decide(seed_candidate *candidates, int count, int slots, apr_time_t now, apr_interval_time_t turn);
+
+/**
+ * Slots of a swarm.
+ * @param configured   BTHTTPUploadSlots, 0: auto
+ * @param upload_rate  bytes a second of all peers together, 0: unlimited
+ */
+int seed_choker_slots(int configured, apr_int64_t upload_rate);
+
+#endif

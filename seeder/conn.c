@@ -1,0 +1,246 @@
+#include "seeder/loop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "seeder/send.h"
+
+static struct seed_conns *ring_of(seed_loop *loop, seed_place place)
+{
+    switch (place) {
+    case SEED_RUNNING:
+        return &loop->running;
+    case SEED_THROTTLED:
+        return &loop->throttled;
+    case SEED_ASKING:
+        return &loop->asking;
+    case SEED_DEAD:
+        return &loop->dead;
+    default:
+        return NULL;
+    }
+}
+
+void seed_conn_place(seed_loop *loop, seed_conn *conn, seed_place place)
+{
+    struct seed_conns *ring = ring_of(loop, place);
+
+    if (conn->place == place)
+        return;
+    if (conn->place != SEED_NOWHERE)
+        APR_RING_REMOVE(conn, here);
+    conn->place = place;
+    if (ring)
+        APR_RING_INSERT_TAIL(ring, conn, seed_conn, here);
+}
+
+static void refuse(seed_loop *loop, int fd, seed_close_reason reason)
+{
+    seed_count(&loop->config->counters->closed[reason], 1);
+    close(fd);
+}
+
+/* Counts the peer's address; 0 if it has too many connections. */
+static int count_address(seed_loop *loop, int fd, seed_address *address, int is_new)
+{
+    struct sockaddr_storage name;
+    socklen_t length = sizeof name;
+    int most = loop->config->max_peers_per_ip;
+
+    *address = (seed_address){0, 0};
+    if (getpeername(fd, (struct sockaddr *)&name, &length) == 0)
+        *address = seed_address_of((const struct sockaddr *)&name, length);
+    if (seed_addresses_add(loop->addresses, address) <= most || most <= 0 || !is_new)
+        return 1;
+    seed_addresses_remove(loop->addresses, address);
+    return 0;
+}
+
+static int watch(seed_loop *loop, seed_conn *conn)
+{
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = conn};
+    int fd = conn->source.fd, on = 1, flags = fcntl(fd, F_GETFL);
+
+    /* httpd may have a time-out on its socket, which APR then makes non-blocking; do not rely on it. */
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0)
+        return 0;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    return epoll_ctl(loop->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+seed_conn *seed_conn_take(seed_loop *loop, int fd, int is_new)
+{
+    seed_address address;
+    seed_conn *conn;
+
+    seed_count(&loop->config->counters->peers_taken, is_new);
+    if (is_new && loop->peers >= loop->max_peers) {
+        refuse(loop, fd, SEED_CLOSE_FULL);
+        return NULL;
+    }
+    if (!count_address(loop, fd, &address, is_new)) {
+        refuse(loop, fd, SEED_CLOSE_FULL_ADDRESS);
+        return NULL;
+    }
+    conn = calloc(1, sizeof *conn);
+    if (!conn) {
+        seed_addresses_remove(loop->addresses, &address);
+        refuse(loop, fd, SEED_CLOSE_FULL);
+        return NULL;
+    }
+    conn->source = (seed_source){SEED_SOURCE_PEER, fd};
+    conn->address = address;
+    seed_peer_init(&conn->peer, loop->limits, loop->now);
+    APR_RING_ELEM_INIT(conn, all);
+    APR_RING_ELEM_INIT(conn, here);
+    APR_RING_ELEM_INIT(conn, mates);
+    APR_RING_INSERT_TAIL(&loop->all, conn, seed_conn, all);
+    loop->peers++;
+    seed_count(&loop->config->counters->peers, 1);
+    if (!watch(loop, conn)) {
+        seed_conn_close(loop, conn, SEED_CLOSE_GONE);
+        return NULL;
+    }
+    return conn;
+}
+
+void seed_conn_close(seed_loop *loop, seed_conn *conn, seed_close_reason reason)
+{
+    if (conn->place == SEED_DEAD)
+        return;
+    seed_count(&loop->config->counters->closed[reason], 1);
+    bt_log(BT_LOG_DEBUG, 410, APR_SUCCESS, "peer closed: %s", seed_close_name(reason));
+    seed_conn_release(loop, conn);
+}
+
+void seed_conn_release(seed_loop *loop, seed_conn *conn)
+{
+    seed_count(&loop->config->counters->peers, -1);
+    loop->peers--;
+    seed_addresses_remove(loop->addresses, &conn->address);
+    close(conn->source.fd);
+    APR_RING_REMOVE(conn, all);
+    seed_conn_place(loop, conn, SEED_DEAD);
+    seed_leave_swarm(loop, conn);
+    seed_peer_free(&conn->peer);
+}
+
+void seed_conn_bury(seed_loop *loop)
+{
+    while (!APR_RING_EMPTY(&loop->dead, seed_conn, here)) {
+        seed_conn *conn = APR_RING_FIRST(&loop->dead);
+        APR_RING_REMOVE(conn, here);
+        free(conn);
+    }
+}
+
+/* Acts on what the peer's state machine says. @return 0 if the connection was closed */
+static int obey(seed_loop *loop, seed_conn *conn, seed_verdict verdict)
+{
+    if (verdict == SEED_PEER_ASK)
+        return seed_admit(loop, conn);
+    if (verdict == SEED_PEER_CLOSE) {
+        seed_conn_close(loop, conn, conn->peer.reason);
+        return 0;
+    }
+    return 1;
+}
+
+int seed_conn_resume(seed_loop *loop, seed_conn *conn)
+{
+    return obey(loop, conn, seed_peer_input(&conn->peer, loop->input, 0, loop->now));
+}
+
+static int receive(seed_loop *loop, seed_conn *conn)
+{
+    apr_size_t room = seed_peer_input_size(&conn->peer, SEED_INPUT_SIZE);
+    unsigned before = conn->peer.flags;
+    int live = conn->peer.state == SEED_PEER_LIVE;
+    ssize_t got = recv(conn->source.fd, loop->input, room, MSG_DONTWAIT);
+
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+        conn->readable = 0;
+        return 1;
+    }
+    if (got <= 0) {
+        seed_conn_close(loop, conn, SEED_CLOSE_GONE);
+        return 0;
+    }
+    if ((apr_size_t)got < room && !conn->hung_up)
+        conn->readable = 0;
+    if (!obey(loop, conn, seed_peer_input(&conn->peer, loop->input, (apr_size_t)got, loop->now)))
+        return 0;
+    if (!live && conn->peer.state == SEED_PEER_LIVE)
+        seed_count(&loop->config->counters->handshakes, 1);
+    if (conn->swarm && (before ^ conn->peer.flags) & SEED_PEER_INTERESTED)
+        seed_swarm_make_due(loop, conn->swarm);
+    return 1;
+}
+
+static void count_sent(seed_loop *loop, seed_conn *conn, const seed_sent *sent)
+{
+    seed_counters *counters = loop->config->counters;
+
+    seed_rate_spend(&loop->rate, sent->bytes);
+    if (sent->payload)
+        seed_count(&counters->bytes_sent, (apr_int64_t)sent->payload);
+    if (sent->blocks)
+        seed_count(&counters->blocks_sent, sent->blocks);
+    if (conn->peer.rejects)
+        seed_count(&counters->rejects_sent, conn->peer.rejects);
+    conn->peer.rejects = 0;
+}
+
+static int transmit(seed_loop *loop, seed_conn *conn)
+{
+    apr_size_t allowed = seed_rate_allow(&loop->rate, loop->limits->quantum, loop->now);
+    seed_swarm *swarm = conn->swarm;
+    seed_send_result result;
+    seed_sent sent;
+
+    if (allowed == 0)
+        return 1;
+    if (swarm && !seed_check_fresh(loop, swarm))
+        return 0;
+    result = seed_send(&conn->peer, conn->source.fd, swarm ? swarm->file : -1, allowed, loop->now, &sent);
+    count_sent(loop, conn, &sent);
+    if (result == SEED_SEND_BLOCKED)
+        conn->writable = 0;
+    if (result == SEED_SEND_GONE)
+        seed_conn_close(loop, conn, SEED_CLOSE_GONE);
+    if (result == SEED_SEND_FILE) { /* shorter than its stamp says, or unreadable: nobody gets more of it */
+        bt_log(BT_LOG_INFO, 411, errno, "%s could not be read", swarm->entry.path);
+        cat_withdraw_stale(loop->config->catalog, swarm->entry.path, &swarm->entry.stamp);
+        seed_dissolve(loop, swarm, SEED_CLOSE_READ_ERROR);
+    }
+    return result != SEED_SEND_GONE && result != SEED_SEND_FILE;
+}
+
+void seed_conn_park(seed_loop *loop, seed_conn *conn)
+{
+    int may_read = conn->readable && seed_peer_wants_input(&conn->peer);
+    int may_write = conn->writable && seed_peer_has_output(&conn->peer);
+
+    if (conn->peer.state == SEED_PEER_ASKING || conn->settling)
+        seed_conn_place(loop, conn, SEED_ASKING);
+    else if (may_read || (may_write && seed_rate_wait(&loop->rate, loop->now) == 0))
+        seed_conn_place(loop, conn, SEED_RUNNING);
+    else
+        seed_conn_place(loop, conn, may_write ? SEED_THROTTLED : SEED_NOWHERE);
+}
+
+void seed_conn_run(seed_loop *loop, seed_conn *conn)
+{
+    if (conn->readable && seed_peer_wants_input(&conn->peer) && !receive(loop, conn))
+        return;
+    if (conn->writable && seed_peer_has_output(&conn->peer) && !transmit(loop, conn))
+        return;
+    seed_conn_park(loop, conn);
+}

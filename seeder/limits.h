@@ -1,0 +1,28 @@
+/* Time-outs and bounds of the seeder, in one place so that tests can shorten them. */
+#ifndef SEED_LIMITS_H
+#define SEED_LIMITS_H
+
+#include <apr_time.h>
+
+/* Read-only while a seeder uses it. Times in microseconds. */
+typedef struct {
+    apr_interval_time_t handshake;  /* from connection to the last byte of the handshake, permit() included */
+    apr_interval_time_t idle;       /* without a message, and without taking bytes of a block */
+    apr_interval_time_t keep_alive; /* of our own silence, then four zero bytes are sent */
+    apr_interval_time_t stalled;    /* unsent bytes without progress */
+    apr_interval_time_t seed_grace; /* a peer that has everything may stay so long */
+    apr_interval_time_t turn;       /* shortest time that a peer is served while others wait */
+    apr_interval_time_t freshness;  /* how long a look at a file's stamp counts */
+    apr_interval_time_t tick;       /* between two sweeps over all peers */
+    apr_interval_time_t ask;        /* until permit() is asked again */
+    apr_interval_time_t handover;   /* for the next seeder to take up what did not fit into the mailbox */
+    apr_interval_time_t lock;       /* between two tries for the lock */
+    apr_size_t quantum;             /* bytes to one peer in one turn of the loop */
+    apr_uint32_t requests;          /* of one peer that wait */
+    int idle_messages;              /* messages of no use that may come at once */
+    int idle_messages_rate;         /* and so many a second */
+} seed_limits;
+
+extern const seed_limits seed_limits_default;
+
+#endif

@@ -1,0 +1,148 @@
+/* The event loop of the child that seeds: sockets, timers, mailbox. All of it runs on the seeder's thread; nothing here
+ * blocks, but for reading a file that is not in the page cache. */
+#ifndef SEED_LOOP_H
+#define SEED_LOOP_H
+
+#include <apr_hash.h>
+#include <apr_ring.h>
+
+#include "seeder/addresses.h"
+#include "seeder/choker.h"
+#include "seeder/jobs.h"
+#include "seeder/peer.h"
+#include "seeder/rate.h"
+#include "seeder/swarm.h"
+
+enum {
+    SEED_MAIL_BURST = 64,       /* messages taken from the mailbox in one turn */
+    SEED_ACCEPT_BURST = 32,     /* peers taken from one listener in one turn */
+    SEED_EVENTS = 256,          /* events taken in one turn */
+    SEED_INPUT_SIZE = 16 * 1024 /* bytes read from one peer in one turn */
+};
+
+/* What an event of epoll is about; the first member of whatever it points to. */
+typedef enum { SEED_SOURCE_WAKE, SEED_SOURCE_MAILBOX, SEED_SOURCE_LISTENER, SEED_SOURCE_PEER } seed_source_kind;
+
+typedef struct {
+    seed_source_kind kind;
+    int fd;
+} seed_source;
+
+/* In which ring a connection waits. */
+typedef enum { SEED_NOWHERE, SEED_RUNNING, SEED_THROTTLED, SEED_ASKING, SEED_DEAD } seed_place;
+
+/* One connected peer. malloc'd; freed at the end of the turn in which it is closed, since events may still name it. */
+typedef struct seed_conn {
+    seed_source source;
+    seed_peer peer;
+    seed_swarm *swarm; /* NULL until admitted */
+    seed_address address;
+    seed_place place;
+    unsigned readable : 1, writable : 1, hung_up : 1; /* as far as epoll has told */
+    unsigned settling : 1;                            /* taken over, its torrent being looked up */
+    seed_content expected;                            /* what its record says of that torrent */
+    APR_RING_ENTRY(seed_conn) all;
+    APR_RING_ENTRY(seed_conn) here; /* in the ring of `place` */
+    APR_RING_ENTRY(seed_conn) mates;
+} seed_conn;
+
+APR_RING_HEAD(seed_conns, seed_conn);
+APR_RING_HEAD(seed_swarms_due, seed_swarm);
+
+typedef struct {
+    const seed_config *config;
+    const seed_limits *limits;
+    apr_pool_t *pool, *scratch;
+    int epoll;
+    seed_source wake, mailbox, *listeners;
+    int listeners_off; /* out of descriptors: not accepting until the next tick */
+    apr_time_t now;    /* monotonic, microseconds, read once a turn */
+    apr_time_t next_tick, next_ask;
+    unsigned char own_id[PW_PEER_ID_SIZE];
+    int max_peers, slots, peers;
+    seed_rate rate;
+    seed_addresses *addresses;
+    seed_jobs *jobs;
+    apr_hash_t *swarms; /* by path */
+    struct seed_conns all, running, throttled, asking, dead;
+    struct seed_swarms_due due;
+    unsigned char *input;       /* SEED_INPUT_SIZE */
+    unsigned char *mail_buffer; /* SEED_MAIL_MAX */
+} seed_loop;
+
+/** Monotonic microseconds. */
+apr_time_t seed_now(void);
+
+/* --- loop.c --- */
+
+/** @param wake  becomes readable when the seeder is to leave */
+apr_status_t seed_loop_open(seed_loop **loop, const seed_config *config, const seed_limits *limits, int wake,
+                            apr_pool_t *pool);
+
+/** Serves until *leaving is not 0. */
+void seed_loop_run(seed_loop *loop, const int *leaving);
+
+/** Closes whatever peers are left, and all that is open. */
+void seed_loop_close(seed_loop *loop);
+
+/* --- conn.c: one connection --- */
+
+/** Takes over a connected socket; it is closed here if a rule says so. @return NULL then */
+seed_conn *seed_conn_take(seed_loop *loop, int fd, int is_new);
+void seed_conn_close(seed_loop *loop, seed_conn *conn, seed_close_reason reason);
+
+/** The same without counting a reason: somebody else goes on with it. */
+void seed_conn_release(seed_loop *loop, seed_conn *conn);
+
+/** Goes on with input that is kept. @return 0 if it was closed */
+int seed_conn_resume(seed_loop *loop, seed_conn *conn);
+
+/** Reads and writes once, at most a quantum each, and puts it where it belongs. */
+void seed_conn_run(seed_loop *loop, seed_conn *conn);
+
+/** Puts it into the ring where it belongs. */
+void seed_conn_park(seed_loop *loop, seed_conn *conn);
+void seed_conn_place(seed_loop *loop, seed_conn *conn, seed_place place);
+void seed_conn_bury(seed_loop *loop);
+
+/* --- admit.c: which torrent a peer gets --- */
+
+/** Looks up the info-hash of a handshake and answers it, closes, or lets it wait. @return 0 if it was closed */
+int seed_admit(seed_loop *loop, seed_conn *conn);
+
+/** Gives a peer that was taken over its torrent again, closes it, or lets it wait. @return 0 if it was closed */
+int seed_settle(seed_loop *loop, seed_conn *conn);
+
+/** Finds or opens the swarm of an info-hash. @return APR_SUCCESS; APR_EAGAIN: ask again; APR_EBUSY: its file changed;
+ *  APR_NOTFOUND */
+apr_status_t seed_find_swarm(seed_loop *loop, const bt_infohash *hash, seed_swarm **swarm);
+void seed_join_swarm(seed_loop *loop, seed_conn *conn, seed_swarm *swarm);
+void seed_leave_swarm(seed_loop *loop, seed_conn *conn);
+void seed_swarm_make_due(seed_loop *loop, seed_swarm *swarm);
+
+/** Closes every peer of a swarm, which is gone afterwards. */
+void seed_dissolve(seed_loop *loop, seed_swarm *swarm, seed_close_reason reason);
+
+/** Is the file as it was? If not, withdraws it and dissolves the swarm. @return 0 then */
+int seed_check_fresh(seed_loop *loop, seed_swarm *swarm);
+
+/* --- timers.c --- */
+void seed_tick(seed_loop *loop);
+void seed_ask_again(seed_loop *loop);
+void seed_choke_due(seed_loop *loop);
+
+/* --- leave.c --- */
+
+/**
+ * Hands peers to the next seeder until the mailbox is full.
+ * @return how many are left
+ */
+int seed_hand_over(seed_loop *loop);
+
+/** The same, waiting for room until the time is up; what is left is then closed. */
+void seed_hand_over_rest(seed_loop *loop);
+
+/** Takes up a peer that another seeder has left. */
+void seed_take_live(seed_loop *loop, int fd, const unsigned char *record, apr_size_t length);
+
+#endif

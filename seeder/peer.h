@@ -1,0 +1,116 @@
+/* One peer's state machine: bytes and time in, bytes and blocks to send out. No socket, no clock, no file. */
+#ifndef SEED_PEER_H
+#define SEED_PEER_H
+
+#include "seeder/counters.h"
+#include "seeder/limits.h"
+#include "seeder/requests.h"
+#include "seeder/wire.h"
+
+/* What is seeded, as far as a peer is concerned. Made with its swarm, then read-only. */
+typedef struct {
+    apr_int64_t length;        /* bytes */
+    apr_uint32_t piece_length; /* bytes */
+    apr_uint32_t pieces;
+    int v2; /* it has a v2 info-hash */
+} seed_content;
+
+typedef enum {
+    SEED_PEER_HANDSHAKE, /* its first 48 bytes are awaited */
+    SEED_PEER_ASKING,    /* its info-hash is being looked up: seed_peer_admit is awaited */
+    SEED_PEER_ID,        /* our handshake is out, its peer id is awaited */
+    SEED_PEER_LIVE
+} seed_peer_state;
+
+/* The numbers are those of hand-over records. */
+typedef enum {
+    SEED_PEER_FAST = 1,
+    SEED_PEER_V2 = 2,
+    SEED_PEER_INTERESTED = 4,
+    SEED_PEER_UNCHOKED = 8,
+    SEED_PEER_TOLD_PIECES = 16,   /* a bitfield or its like has come: there is no second */
+    SEED_PEER_HAVE_UNKNOWN = 32   /* taken over without its bitfield: its pieces are not counted */
+} seed_peer_flag;
+
+/* Owned by the seeder's thread. Some 300 bytes while idle: buffers hold memory only while they hold bytes. */
+typedef struct {
+    const seed_limits *limits;
+    const seed_content *content; /* NULL before it is admitted */
+    seed_peer_state state;
+    unsigned flags;          /* of seed_peer_flag */
+    seed_close_reason reason; /* after SEED_PEER_CLOSE */
+    pw_handshake theirs;
+    bt_buf in;  /* the beginning of a message */
+    bt_buf out; /* to be sent before the next block */
+    apr_uint32_t out_sent; /* bytes of `out` that are sent */
+    apr_uint32_t skip;     /* bytes of an ignored message to come */
+    seed_requests requests;
+    seed_block block;         /* being sent; length 0: none */
+    apr_uint32_t block_sent;  /* bytes of it that are sent, header included */
+    unsigned char *have;      /* its bitfield, NULL while it has nothing */
+    apr_uint32_t have_count;
+    apr_uint32_t rejects;     /* written since the owner last looked (and cleared it) */
+    int credit;               /* messages of no use that it may still send */
+    apr_time_t credited;      /* when that was last raised */
+    apr_time_t started;
+    apr_time_t heard;         /* last message, or last progress with a block */
+    apr_time_t spoken;        /* last byte sent */
+    apr_time_t complete;      /* since when it has every piece; 0: it has not */
+    apr_time_t since;         /* last change of choking or interest, for the choker */
+} seed_peer;
+
+typedef enum {
+    SEED_PEER_GO_ON,
+    SEED_PEER_ASK,  /* look up theirs.hash, then call seed_peer_admit */
+    SEED_PEER_CLOSE /* see `reason` */
+} seed_verdict;
+
+void seed_peer_init(seed_peer *peer, const seed_limits *limits, apr_time_t now);
+void seed_peer_free(seed_peer *peer);
+
+/** Takes what the peer sent. Ends early at SEED_PEER_ASK, the rest being kept for seed_peer_admit. */
+seed_verdict seed_peer_input(seed_peer *peer, const unsigned char *bytes, apr_size_t length, apr_time_t now);
+
+/**
+ * Its torrent is there: answers the handshake, says what we have, and goes on with what was kept.
+ * @param content  outlives the peer
+ */
+seed_verdict seed_peer_admit(seed_peer *peer, const seed_content *content, const unsigned char *own_id,
+                             apr_time_t now);
+
+/** Reading stops while it is being asked about, and while it does not take our answers. */
+int seed_peer_wants_input(const seed_peer *peer);
+
+/** The most bytes that are worth reading now: a handshake is read to its end and no further. */
+apr_size_t seed_peer_input_size(const seed_peer *peer, apr_size_t capacity);
+
+/* The choker's word. Choking ends every waiting request, with rejects if the fast extension is spoken. */
+void seed_peer_choke(seed_peer *peer, apr_time_t now);
+void seed_peer_unchoke(seed_peer *peer, apr_time_t now);
+
+/** Is anything to be sent: control bytes, a block begun, or a request waiting? */
+int seed_peer_has_output(const seed_peer *peer);
+
+/** Makes the oldest request the block to send, if none is begun. @return 0 when there is none */
+int seed_peer_next_block(seed_peer *peer);
+
+/** Where the block's bytes lie in the file. */
+apr_int64_t seed_peer_block_offset(const seed_peer *peer);
+
+/** Notes that bytes of `out` or of the block were sent; the block ends with its last byte. */
+void seed_peer_sent_out(seed_peer *peer, apr_size_t bytes, apr_time_t now);
+void seed_peer_sent_block(seed_peer *peer, apr_size_t bytes, apr_time_t now);
+
+/**
+ * Time passes: keep-alive, time-outs.
+ * @param writable  its socket takes bytes: silence is then ours (a rate limit), not the peer's
+ */
+seed_verdict seed_peer_tick(seed_peer *peer, int writable, apr_time_t now);
+
+/** Bytes of a piece: the last one may be shorter. The piece must exist. */
+apr_uint32_t seed_content_piece_size(const seed_content *content, apr_uint32_t piece);
+
+/** Bytes of a bitfield of this content. */
+apr_uint32_t seed_content_bitfield(const seed_content *content);
+
+#endif

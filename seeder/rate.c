@@ -1,0 +1,64 @@
+#include "seeder/rate.h"
+
+/* A twentieth of a second's worth may be saved up, but always a block with its header; less than a packet's worth is
+ * not handed out, or slow rates would be sent in crumbs. */
+enum { BURST_PARTS = 20, BURST_MIN = 16384 + 13, USEFUL = 1400 };
+
+static const apr_int64_t RATE_MAX = APR_INT64_C(1000000000000); /* bytes a second; keeps products within 64 bits */
+
+static apr_int64_t useful(const seed_rate *bucket)
+{
+    return bucket->rate < USEFUL ? bucket->rate : USEFUL;
+}
+
+void seed_rate_init(seed_rate *bucket, apr_int64_t rate, apr_time_t now)
+{
+    bucket->rate = rate <= 0 ? 0 : rate < RATE_MAX ? rate : RATE_MAX;
+    bucket->burst = bucket->rate / BURST_PARTS > BURST_MIN ? bucket->rate / BURST_PARTS : BURST_MIN;
+    bucket->tokens = bucket->burst;
+    bucket->filled = now;
+}
+
+static void fill(seed_rate *bucket, apr_time_t now)
+{
+    apr_time_t passed = now - bucket->filled;
+    apr_int64_t gained;
+
+    if (passed <= 0)
+        return;
+    if (passed > APR_USEC_PER_SEC) /* a second fills any bucket; and no product can overflow */
+        bucket->filled = now - (passed = APR_USEC_PER_SEC);
+    gained = bucket->rate * passed / APR_USEC_PER_SEC;
+    bucket->tokens += gained;
+    bucket->filled += gained * APR_USEC_PER_SEC / bucket->rate; /* the fraction of a byte is not lost */
+    if (bucket->tokens > bucket->burst)
+        bucket->tokens = bucket->burst;
+}
+
+apr_size_t seed_rate_allow(seed_rate *bucket, apr_size_t wanted, apr_time_t now)
+{
+    if (bucket->rate == 0)
+        return wanted;
+    fill(bucket, now);
+    if (bucket->tokens < useful(bucket))
+        return 0;
+    return wanted < (apr_size_t)bucket->tokens ? wanted : (apr_size_t)bucket->tokens;
+}
+
+void seed_rate_spend(seed_rate *bucket, apr_size_t sent)
+{
+    if (bucket->rate)
+        bucket->tokens -= (apr_int64_t)sent;
+}
+
+apr_interval_time_t seed_rate_wait(const seed_rate *bucket, apr_time_t now)
+{
+    apr_int64_t missing;
+    apr_interval_time_t wait;
+
+    if (bucket->rate == 0 || bucket->tokens >= useful(bucket))
+        return 0;
+    missing = useful(bucket) - bucket->tokens;
+    wait = missing * APR_USEC_PER_SEC / bucket->rate + 1 - (now - bucket->filled);
+    return wait > 0 ? wait : 0;
+}

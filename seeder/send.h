@@ -1,0 +1,29 @@
+/* The send path, behind one function: control bytes, then blocks as a 13-byte header and sendfile(2) from the page
+ * cache. Memory-mapping is ruled out: a truncated file would raise SIGBUS. */
+#ifndef SEED_SEND_H
+#define SEED_SEND_H
+
+#include "seeder/peer.h"
+
+typedef enum {
+    SEED_SEND_DONE,    /* nothing is left to send */
+    SEED_SEND_MORE,    /* the quantum is used up */
+    SEED_SEND_BLOCKED, /* the socket takes no more for now */
+    SEED_SEND_GONE,    /* the connection broke */
+    SEED_SEND_FILE     /* the file is shorter than it was, or cannot be read */
+} seed_send_result;
+
+typedef struct {
+    apr_size_t bytes;   /* all that was sent */
+    apr_size_t payload; /* of these, bytes of the file */
+    unsigned blocks;    /* that were finished */
+} seed_sent;
+
+/**
+ * Sends what a peer waits for.
+ * @param file     open for reading; -1 before the peer is admitted
+ * @param quantum  bytes, at least 1; a turn of the loop gives one peer no more
+ */
+seed_send_result seed_send(seed_peer *peer, int socket, int file, apr_size_t quantum, apr_time_t now, seed_sent *sent);
+
+#endif
