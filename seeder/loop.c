@@ -77,6 +77,7 @@ static void init_rings(seed_loop *loop)
 {
     APR_RING_INIT(&loop->all, seed_conn, all);
     APR_RING_INIT(&loop->running, seed_conn, here);
+    APR_RING_INIT(&loop->batch, seed_conn, here);
     APR_RING_INIT(&loop->throttled, seed_conn, here);
     APR_RING_INIT(&loop->asking, seed_conn, here);
     APR_RING_INIT(&loop->dead, seed_conn, here);
@@ -227,12 +228,9 @@ static void dispatch(seed_loop *loop, const struct epoll_event *event)
 /* Lets each peer that has work run once, in order; who has more comes again after all others, in the next turn. */
 static void run_peers(seed_loop *loop)
 {
-    struct seed_conns batch;
-
-    APR_RING_INIT(&batch, seed_conn, here);
-    APR_RING_CONCAT(&batch, &loop->running, seed_conn, here);
-    while (!APR_RING_EMPTY(&batch, seed_conn, here)) { /* closing one takes it out of the batch as well */
-        seed_conn *conn = APR_RING_FIRST(&batch);
+    APR_RING_CONCAT(&loop->batch, &loop->running, seed_conn, here);
+    while (!APR_RING_EMPTY(&loop->batch, seed_conn, here)) { /* closing one takes it out of the batch as well */
+        seed_conn *conn = APR_RING_FIRST(&loop->batch);
         seed_conn_place(loop, conn, SEED_NOWHERE);
         seed_conn_run(loop, conn);
     }

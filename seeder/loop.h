@@ -65,6 +65,7 @@ typedef struct {
     seed_jobs *jobs;
     apr_hash_t *swarms; /* by path */
     struct seed_conns all, running, throttled, asking, dead;
+    struct seed_conns batch; /* those running in this turn; their place says SEED_RUNNING */
     struct seed_swarms_due due;
     unsigned char *input;       /* SEED_INPUT_SIZE */
     unsigned char *mail_buffer; /* SEED_MAIL_MAX */
