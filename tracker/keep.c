@@ -1,0 +1,67 @@
+#include "tracker/shard.h"
+
+uint64_t trk_random(uint64_t *state)
+{
+    uint64_t mixed = *state += 0x9e3779b97f4a7c15; /* splitmix64 */
+
+    mixed = (mixed ^ mixed >> 30) * 0xbf58476d1ce4e5b9;
+    mixed = (mixed ^ mixed >> 27) * 0x94d049bb133111eb;
+    return mixed ^ mixed >> 31;
+}
+
+/* Counts a completion once a peer: when it says so, or when a leecher has become a seed whatever it says. */
+static void complete(trk_swarm *swarm, const trk_keeping *how, trk_peer *peer, int was_leecher)
+{
+    if (!how->counts || !peer->is_seed || peer->completed || !(how->says_completed || was_leecher))
+        return;
+    peer->completed = 1;
+    swarm->downloaded++;
+}
+
+/* One try. Room is only missing before anything was lost but the peer's own former place. */
+static apr_status_t keep(trk_swarms *view, trk_keeping *how, trk_peer *peer)
+{
+    unsigned shard = trk_shard_of(how->hashed);
+    trk_ref ref = trk_swarm_find(view, how->hash, how->hashed);
+    trk_swarm *swarm;
+    trk_search search;
+    trk_peer before = {0};
+    apr_status_t status;
+
+    if (!ref)
+        ref = trk_swarm_make(view, how->hash, how->hashed);
+    if (!ref)
+        return APR_ENOSPC;
+    swarm = trk_swarm_at(view, ref);
+    trk_peer_find(view, swarm, peer, how->now, &search);
+    if (search.found) {
+        trk_peer_read(view, swarm, search.place, search.index, &before);
+        peer->completed |= before.completed;
+        complete(swarm, how, peer, !before.is_seed);
+        if (before.is_seed == peer->is_seed) {
+            trk_peer_update(view, swarm, search.place, search.index, peer);
+            return APR_SUCCESS;
+        }
+        trk_peer_remove(view, shard, ref, search.place, search.index);
+    } else {
+        complete(swarm, how, peer, 0);
+        if (search.same_address >= TRK_PER_ADDRESS)
+            trk_peer_remove(view, shard, ref, search.oldest_place, search.oldest_index);
+    }
+    status = trk_peer_add(view, shard, ref, peer);
+    trk_swarm_settle(view, shard, ref);
+    return status;
+}
+
+apr_status_t trk_keep(trk_swarms *view, trk_keeping *how, trk_peer *peer)
+{
+    enum { TRIES = 64, TRIES_EXPIRED = 8 };
+    apr_status_t status = keep(view, how, peer);
+
+    for (int tries = 0; status == APR_ENOSPC && how->random && tries < TRIES; tries++) {
+        if (!trk_replace(view, trk_shard_of(how->hashed), how, tries < TRIES_EXPIRED))
+            break;
+        status = keep(view, how, peer);
+    }
+    return status;
+}

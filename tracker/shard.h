@@ -1,0 +1,96 @@
+/* The locks of shards, and what is done under them to whole swarms. Internal to the tracker. */
+#ifndef TRK_SHARD_H
+#define TRK_SHARD_H
+
+#include "tracker/table.h"
+
+/**
+ * Takes a shard's lock. If its owner died in the middle of a change, the shard is rebuilt first, from what is sound.
+ * @return APR_SUCCESS, else the lock itself is damaged
+ */
+apr_status_t trk_shard_lock(trk_swarms *view, unsigned shard);
+
+/** The same without waiting. @return APR_EBUSY if it is taken */
+apr_status_t trk_shard_trylock(trk_swarms *view, unsigned shard);
+void trk_shard_unlock(trk_swarms *view, unsigned shard);
+
+/* --- keep.c: adds or renews one peer --- */
+
+typedef struct {
+    const bt_infohash *hash;
+    uint64_t hashed;     /* trk_hash of it */
+    uint32_t now, limit; /* seconds; silent for longer than limit: expired; 0: never */
+    uint64_t random;     /* changes with each use; 0: nothing is replaced when the memory is full */
+    int says_completed;  /* the announce's event */
+    int counts;          /* count a completion in `downloaded` */
+} trk_keeping;
+
+/** Under the lock of the hash's shard. @return APR_SUCCESS, APR_ENOSPC */
+apr_status_t trk_keep(trk_swarms *view, trk_keeping *how, trk_peer *peer);
+
+/** The next of a row of random numbers. */
+uint64_t trk_random(uint64_t *state);
+
+/* --- replace.c --- */
+
+/**
+ * Makes room by dropping peers met at random (expired ones if expired_first and any are met soon), in `shard` (whose lock is held) or any
+ * other whose lock is free. What was found in `shard` before may have moved or gone. @return 0 if nothing could be dropped
+ */
+int trk_replace(trk_swarms *view, unsigned shard, trk_keeping *how, int expired_first);
+
+/* --- expire.c --- */
+
+/** Silent for so long (seconds) a peer is expired: 1.75 intervals. */
+uint32_t trk_limit_of(apr_time_t interval);
+
+/** Looks at up to `budget` peers of each set, drops those that are expired. @return 1 if the swarm went with them */
+int trk_swarm_trim(trk_swarms *view, unsigned shard, trk_ref ref, uint32_t now, uint32_t limit, uint32_t budget);
+
+/* --- select.c --- */
+
+typedef struct {
+    const trk_peer *self;
+    const trk_address *seeds; /* normal ones */
+    int seed_count;
+    int want, allow_private;
+    uint32_t now, limit;
+    uint64_t random;
+} trk_asking;
+
+/** Fills the answer's peers; swarm may be NULL. */
+void trk_select(const trk_swarms *view, const trk_swarm *swarm, trk_asking *asking, trk_answer *answer);
+
+/* --- roll.c: swarms written one after another, for files, copies and repairs --- */
+
+/** Adds all swarms of a shard. Under its lock. */
+void trk_roll_add(const trk_swarms *view, unsigned shard, bt_buf *roll);
+
+/** The same for a shard of which nothing but the tags is trusted. */
+void trk_roll_salvage(const trk_swarms *view, unsigned shard, bt_buf *roll);
+
+/** Is it a whole roll? Bounded by its length. */
+int trk_roll_check(const unsigned char *roll, apr_size_t length);
+
+/**
+ * Keeps what a roll says. Takes locks, unless `held` is a shard: then only that shard's swarms are taken, nothing is replaced.
+ * @return the number of peers kept
+ */
+apr_size_t trk_roll_keep(trk_swarms *view, const unsigned char *roll, apr_size_t length, int held, uint32_t now,
+                         uint32_t limit);
+
+/* --- save.c --- */
+
+/** What trk_swarms_load does with the bytes of a file. */
+apr_status_t trk_swarms_load_bytes(trk_swarms *view, const unsigned char *bytes, apr_size_t length, apr_time_t now,
+                                   apr_time_t interval);
+
+/* --- check.c --- */
+
+/**
+ * Checks every invariant of the segment (docs/internals/tracker.md), holding all locks. For tests.
+ * @return NULL, or what is wrong
+ */
+const char *trk_check(trk_swarms *view);
+
+#endif

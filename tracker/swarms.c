@@ -1,0 +1,192 @@
+/* The decision: what one announce changes, and what it is told. */
+#include "tracker/swarms.h"
+
+#include <string.h>
+
+#include "tracker/address.h"
+#include "tracker/shard.h"
+
+enum { TRIM_AN_ANNOUNCE = 8 /* peers of each set that an announce looks at, whether they are expired */ };
+
+/* One announce on its way. */
+typedef struct {
+    const trk_announce *announce;
+    const trk_policy *policy;
+    trk_address from; /* normal */
+    uint64_t hashed;
+    uint32_t now, limit; /* seconds */
+    uint64_t random;
+    trk_peer peer;
+} announcing;
+
+static void prepare(const trk_swarms *view, announcing *a, const trk_address *from, apr_time_t now)
+{
+    apr_size_t ip_size;
+
+    a->from = trk_address_normal(from);
+    a->hashed = trk_hash(view, a->announce->hash.b, sizeof a->announce->hash.b);
+    a->now = (uint32_t)apr_time_sec(now);
+    a->limit = trk_limit_of(a->policy->interval);
+    memset(&a->peer, 0, sizeof a->peer);
+    a->peer.is_v6 = (unsigned char)a->from.is_v6;
+    a->peer.is_seed = a->announce->left == 0;
+    a->peer.seen = a->now & (((uint32_t)1 << TRK_SEEN_BITS) - 1);
+    ip_size = trk_wire_size(a->from.is_v6) - 2;
+    memcpy(a->peer.wire, a->from.ip, ip_size);
+    a->peer.wire[ip_size] = (unsigned char)(a->from.port >> 8);
+    a->peer.wire[ip_size + 1] = (unsigned char)(a->from.port & 0xff);
+}
+
+/* The same peer always gets the same interval of its own, within a tenth of the configured one: announces spread out, and
+ * stay spread. */
+static void set_intervals(const trk_swarms *view, const announcing *a, trk_answer *answer)
+{
+    apr_int64_t base = apr_time_sec(a->policy->interval), jitter, interval;
+    uint64_t hash = trk_hash(view, a->peer.wire, trk_wire_size(a->peer.is_v6)) ^ a->hashed;
+
+    if (base < 1)
+        base = 1;
+    if (base > 3 * 24 * 3600)
+        base = 3 * 24 * 3600;
+    jitter = base / 10;
+    interval = base - jitter + (apr_int64_t)(hash % (uint64_t)(2 * jitter + 1));
+    answer->interval = (int)interval;
+    answer->min_interval = interval / 2 < 60 ? (int)(interval + 1) / 2 : 60;
+}
+
+static void remove_peer(trk_swarms *view, const announcing *a)
+{
+    unsigned shard = trk_shard_of(a->hashed);
+    trk_ref ref = trk_swarm_find(view, &a->announce->hash, a->hashed);
+    trk_search search;
+
+    if (!ref)
+        return;
+    trk_peer_find(view, trk_swarm_at(view, ref), &a->peer, a->now, &search);
+    if (search.found)
+        trk_peer_remove(view, shard, ref, search.place, search.index);
+    trk_swarm_settle(view, shard, ref);
+}
+
+static apr_status_t change(trk_swarms *view, announcing *a)
+{
+    trk_keeping how = {&a->announce->hash, a->hashed, a->now, a->limit, a->random | 1,
+                       a->announce->event == TRK_EVENT_COMPLETED, 1};
+    apr_status_t status;
+
+    if (a->announce->event == TRK_EVENT_STOPPED) {
+        if (a->from.port)
+            remove_peer(view, a);
+        return APR_SUCCESS;
+    }
+    if (!a->policy->allow_private_peers && trk_address_is_private(a->from.ip, a->from.is_v6))
+        return APR_EACCES;
+    if (a->from.port == 0)
+        return APR_SUCCESS;
+    status = trk_keep(view, &how, &a->peer);
+    a->random = how.random;
+    return status;
+}
+
+apr_status_t trk_swarms_announce(trk_swarms *swarms, const trk_policy *policy, const trk_announce *announce,
+                                 const trk_address *from, const trk_address *seeds, int seed_count, apr_time_t now,
+                                 apr_uint64_t random, trk_answer *answer)
+{
+    enum { SEEDS_MAX = 16 };
+    announcing a = {.announce = announce, .policy = policy, .random = random};
+    trk_address own[SEEDS_MAX];
+    trk_asking asking;
+    unsigned shard;
+    apr_status_t locked, status;
+    trk_ref ref;
+    uint32_t complete = 0, incomplete = 0;
+
+    answer->count4 = answer->count6 = 0;
+    answer->complete = answer->incomplete = answer->downloaded = 0;
+    prepare(swarms, &a, from, now);
+    set_intervals(swarms, &a, answer);
+    if (seed_count > SEEDS_MAX)
+        seed_count = SEEDS_MAX;
+    for (int i = 0; i < seed_count; i++)
+        own[i] = trk_address_normal(&seeds[i]);
+    shard = trk_shard_of(a.hashed);
+    if ((locked = trk_shard_lock(swarms, shard)) != APR_SUCCESS)
+        return locked;
+    swarms->shards[shard].announces++;
+    status = change(swarms, &a);
+    ref = trk_swarm_find(swarms, &announce->hash, a.hashed);
+    if (ref && trk_swarm_trim(swarms, shard, ref, a.now, a.limit, TRIM_AN_ANNOUNCE))
+        ref = 0;
+    if (ref) {
+        trk_swarm_numbers(trk_swarm_at(swarms, ref), &complete, &incomplete);
+        answer->downloaded = trk_swarm_at(swarms, ref)->downloaded;
+    }
+    answer->complete = complete + (seed_count > 0);
+    answer->incomplete = incomplete;
+    asking = (trk_asking){.self = &a.peer,
+                          .seeds = own,
+                          .seed_count = seed_count,
+                          .want = announce->numwant < TRK_NUMWANT_MAX ? announce->numwant : TRK_NUMWANT_MAX,
+                          .allow_private = policy->allow_private_peers,
+                          .now = a.now,
+                          .limit = a.limit,
+                          .random = a.random};
+    if (announce->event != TRK_EVENT_STOPPED && asking.want > 0)
+        trk_select(swarms, ref ? trk_swarm_at(swarms, ref) : NULL, &asking, answer);
+    trk_shard_unlock(swarms, shard);
+    return status;
+}
+
+void trk_swarms_scrape(trk_swarms *swarms, const bt_infohash *hash, apr_time_t now, trk_scrape *numbers)
+{
+    uint64_t hashed = trk_hash(swarms, hash->b, sizeof hash->b);
+    unsigned shard = trk_shard_of(hashed);
+    trk_ref ref;
+
+    memset(numbers, 0, sizeof *numbers);
+    if (trk_shard_lock(swarms, shard) != APR_SUCCESS)
+        return;
+    if ((ref = trk_swarm_find(swarms, hash, hashed)) != 0) {
+        trk_swarm_numbers(trk_swarm_at(swarms, ref), &numbers->complete, &numbers->incomplete);
+        numbers->downloaded = trk_swarm_at(swarms, ref)->downloaded;
+    }
+    trk_shard_unlock(swarms, shard);
+}
+
+void trk_swarms_drop(trk_swarms *swarms, const bt_infohash *hash)
+{
+    uint64_t hashed = trk_hash(swarms, hash->b, sizeof hash->b);
+    unsigned shard = trk_shard_of(hashed);
+    trk_ref ref;
+
+    if (trk_shard_lock(swarms, shard) != APR_SUCCESS)
+        return;
+    if ((ref = trk_swarm_find(swarms, hash, hashed)) != 0)
+        trk_swarm_remove(swarms, shard, ref);
+    trk_shard_unlock(swarms, shard);
+}
+
+void trk_swarms_totals(trk_swarms *swarms, trk_totals *totals)
+{
+    uint32_t used = 0;
+
+    memset(totals, 0, sizeof *totals);
+    for (unsigned i = 0; i < TRK_SHARDS; i++) {
+        const trk_shard *shard = &swarms->shards[i];
+
+        if (trk_shard_lock(swarms, i) != APR_SUCCESS)
+            continue;
+        totals->swarms += shard->swarms;
+        totals->seeds += shard->seeds;
+        totals->leechers += shard->leechers;
+        totals->evictions += shard->evictions;
+        totals->announces += shard->announces;
+        trk_shard_unlock(swarms, i);
+    }
+    if (trk_memory_lock(swarms) == APR_SUCCESS) {
+        used = swarms->header->fresh - 1 - swarms->header->free_count;
+        trk_memory_unlock(swarms);
+    }
+    totals->memory_size = swarms->header->size;
+    totals->memory_used = totals->memory_size - (apr_uint64_t)(swarms->block_count - used) * TRK_BLOCK_SIZE;
+}
