@@ -142,7 +142,8 @@ static int resize(cat_env *env, int full)
     apr_size_t size;
     int rc, stale;
 
-    mdb_reader_check(env->file.mdb, &stale);
+    if (full && mdb_reader_check(env->file.mdb, &stale) == 0 && stale > 0)
+        return 0; /* the dead kept old pages from being used again */
     if ((rc = mdb_env_info(env->file.mdb, &info)) != 0 || (rc = mdb_env_stat(env->file.mdb, &stat)) != 0)
         return rc;
     size = cat_map_size_for((info.me_last_pgno + 1) * stat.ms_psize);
@@ -237,14 +238,21 @@ static int run_once(cat_env *env, int write, cat_work *work, void *baton, unsign
     return rc;
 }
 
+/* EFBIG: the limit on file sizes is this process's full disk. */
+static int is_full(int rc)
+{
+    return rc == ENOSPC || rc == EDQUOT || rc == EFBIG;
+}
+
 static apr_status_t status_of(cat_env *env, int rc, int write)
 {
     if (rc == MDB_NOTFOUND)
         return APR_NOTFOUND;
-    /* EFBIG: the limit on file sizes is this process's full disk. */
-    if (rc == ENOSPC || rc == EDQUOT || rc == EFBIG) {
+    if (is_full(rc) || (write && rc == EIO)) { /* EIO is all that LMDB says when a write was cut short */
         if (is_time(&env->quiet_full, QUIET_SECONDS))
-            bt_log(BT_LOG_ERR, 104, rc, "the catalogue %s cannot grow: nothing new is published until there is room",
+            bt_log(BT_LOG_ERR, 104, rc,
+                   "the catalogue %s cannot be written, as the disk or a quota is full (or the disk fails): nothing new "
+                   "is published until there is room",
                    env->data_name);
         return APR_ENOSPC;
     }
@@ -315,7 +323,7 @@ apr_status_t cat_env_open(cat_env **result, const char *directory, apr_pool_t *p
     env->next_look = seconds_now() + LOOK_SECONDS;
     env->file.use_fd = -1;
     if ((rc = cat_file_open(&env->file, directory, CAT_OPEN_FIRST)) != 0)
-        return rc > 0 ? rc : APR_EGENERAL;
+        return is_full(rc) || rc == EIO ? APR_ENOSPC : rc > 0 ? rc : APR_EGENERAL;
     pthread_rwlockattr_init(&attr);
     /* Or a stream of readers would keep the map from ever growing. */
     pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);

@@ -16,6 +16,7 @@
 enum {
     MAP_START = 64 * 1024 * 1024, /* bytes of address space, not of disk */
     MAX_READERS = 4096,           /* transactions at once, all children together: 64 bytes each in the lock file */
+    LOCK_SIZE = (MAX_READERS + 64) * 64,
     BYTE_OPENING = 0,             /* of catalog.lock: held while one process looks at, renames or makes the file */
     BYTE_IN_USE = 1               /* held, shared, by each process that has it open */
 };
@@ -55,6 +56,7 @@ int cat_is_damage(int rc)
     case MDB_PAGE_FULL:
     case MDB_INCOMPATIBLE:
     case MDB_BAD_VALSIZE:
+    case MDB_BAD_TXN: /* LMDB hides the error of a first look at a table, and then says only this */
         return 1;
     default:
         return 0;
@@ -105,15 +107,25 @@ static int set_aside(const file_names *names, const char *why)
     return 0;
 }
 
-/* The LMDB lock file says who reads; with nobody there it is refuse, whatever it is. */
-static int drop_lmdb_lock(const file_names *names)
+/* The LMDB lock file says who reads; with nobody there it is refuse, whatever it is. The new one gets its disk space at
+ * once: LMDB only maps it, and would die of SIGBUS on a full disk. */
+static int renew_lmdb_lock(const file_names *names)
 {
     char bad[PATH_MAX + 64];
+    int fd, rc;
 
-    if (unlink(names->lmdb_lock) == 0 || errno == ENOENT)
-        return 0;
-    snprintf(bad, sizeof bad, "%s.bad-%lld", names->lmdb_lock, (long long)time(NULL));
-    return rename(names->lmdb_lock, bad) == 0 ? 0 : errno;
+    if (unlink(names->lmdb_lock) != 0 && errno != ENOENT) {
+        snprintf(bad, sizeof bad, "%s.bad-%lld", names->lmdb_lock, (long long)time(NULL));
+        if (rename(names->lmdb_lock, bad) != 0)
+            return errno;
+    }
+    if ((fd = open(names->lmdb_lock, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600)) < 0)
+        return errno;
+    rc = posix_fallocate(fd, 0, LOCK_SIZE);
+    close(fd);
+    if (rc != 0)
+        unlink(names->lmdb_lock);
+    return rc;
 }
 
 /* What is wrong with what lies there? *missing says that nothing does. */
@@ -254,7 +266,7 @@ static int open_locked(cat_file *file, const file_names *names, cat_open_reason 
                 return rc;
             missing = 1;
         }
-        if ((missing || alone) && (rc = drop_lmdb_lock(names)) != 0)
+        if ((missing || alone) && (rc = renew_lmdb_lock(names)) != 0)
             return rc;
         rc = open_lmdb(file, names);
         if (rc != 0 && missing)

@@ -15,6 +15,7 @@ enum {
     DATA_VERSION = 1,
     PAGE_BRANCH = 0x01,
     PAGE_LEAF = 0x02,
+    PAGE_OVERFLOW = 0x04,
     PAGE_META = 0x08,
     NODE_BIG = 0x01, /* the value is in pages of its own */
     NODE_TREE = 0x02,
@@ -23,7 +24,7 @@ enum {
     MAX_DEPTH = 32,
     MAX_PAGE = 65536,
     MAX_TAIL_PAGES = 1 << 18, /* a change may drop pages again before they were ever written: the file ends before */
-    WARM_MAX = 256 * 1024 * 1024 /* files up to this size are read ahead as a whole, in order */
+    WARM_MAX = 256 * 1024 * 1024 /* files up to this size are read ahead, and the heads of large values looked at too */
 };
 
 static const uint32_t meta_magic = 0xBEEFC0DE;
@@ -32,7 +33,12 @@ static const size_t no_page = SIZE_MAX;
 typedef struct {
     size_t number;
     uint16_t pad, flags;
-    uint16_t lower, upper;
+    union {
+        struct {
+            uint16_t lower, upper;
+        };
+        uint32_t pages; /* of a large value */
+    };
 } page_head;
 
 typedef struct {
@@ -63,6 +69,7 @@ typedef struct {
     size_t page_size;
     size_t pages;        /* whole ones in the file */
     size_t next_page;    /* first never used */
+    int big_heads;       /* look at those as well */
     unsigned char *seen; /* a bit a page */
     const char *why;
 } walk;
@@ -218,11 +225,18 @@ static int walk_big(walk *w, const node *n, tally *t)
 {
     size_t first, count = (sizeof(page_head) + n->data_size + w->page_size - 1) / w->page_size;
     unsigned char *bytes;
+    page_head head;
     int sound;
 
     memcpy(&first, n->data, sizeof first);
     if (!claim(w, first, count))
         return 0;
+    if (w->big_heads || t->holds_lists) {
+        if (!read_at(w->fd, &head, sizeof head, first * w->page_size))
+            return fail(w, "it cannot be read");
+        if (head.number != first || head.flags != PAGE_OVERFLOW || head.pages != count)
+            return fail(w, "a page is damaged");
+    }
     t->overflow_pages += count;
     if (!t->holds_lists)
         return 1;
@@ -347,7 +361,8 @@ const char *cat_verify_pages(int fd)
     if (fstat(fd, &info) != 0)
         return "it cannot be read";
     w.pages = (size_t)info.st_size / w.page_size;
-    if (info.st_size <= WARM_MAX)
+    w.big_heads = info.st_size <= WARM_MAX;
+    if (w.big_heads)
         posix_fadvise(fd, 0, 0, POSIX_FADV_WILLNEED);
     if ((w.seen = calloc(w.pages / 8 + 1, 1)) == NULL)
         return "no memory to look at it";

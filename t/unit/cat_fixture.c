@@ -98,11 +98,11 @@ int fix_count_files(fixture *f, const char *prefix)
 static unsigned char *fill(unsigned seed, apr_size_t size)
 {
     unsigned char *bytes = malloc(size + 1);
-    unsigned x = seed * 2654435761u + 12345;
+    uint64_t x = seed * 0x9E3779B97F4A7C15u + 12345;
 
     for (apr_size_t i = 0; i < size; i++) {
-        x = x * 1103515245u + 12345;
-        bytes[i] = (unsigned char)(x >> 16);
+        x = x * 6364136223846793005u + 1442695040888963407u;
+        bytes[i] = (unsigned char)(x >> 56);
     }
     return bytes;
 }
