@@ -16,6 +16,13 @@ def build():
 
 
 @pytest.fixture(scope="session")
+def httpd_environment():
+    """environment(directory): in which to run httpd, sanitized or not."""
+    from httpd import environment
+    return environment
+
+
+@pytest.fixture(scope="session")
 def top():
     return TOP
 

@@ -37,6 +37,21 @@ def apxs(name):
     return subprocess.run([tool, "-q", name], check=True, capture_output=True, text=True).stdout.strip()
 
 
+def environment(directory):
+    """The environment to run httpd in. With BTHTTP_SANITIZE the module is built with sanitizers, whose reports go below
+    the directory."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("APACHE_", "LC_", "LANG"))}
+    if os.environ.get("BTHTTP_SANITIZE"):
+        reports = Path(directory) / "reports"
+        reports.mkdir(exist_ok=True)
+        reports.chmod(0o777)
+        runtime = subprocess.run(["gcc", "-print-file-name=libasan.so"], check=True, capture_output=True, text=True)
+        clean.update(LD_PRELOAD=os.path.realpath(runtime.stdout.strip()),
+                     ASAN_OPTIONS=f"detect_leaks=0:log_path={reports}/asan:handle_abort=1",
+                     UBSAN_OPTIONS=f"print_stacktrace=1:log_path={reports}/ubsan")
+    return clean
+
+
 def make_certificate(directory):
     """A self-signed certificate for localhost: (certificate, key)."""
     key, certificate = directory / "key.pem", directory / "cert.pem"
@@ -125,30 +140,17 @@ class Httpd:
 
     # --- life
 
-    def _environment(self):
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(("APACHE_", "LC_", "LANG"))}
-        if os.environ.get("BTHTTP_SANITIZE"):
-            reports = self.dir / "reports"
-            reports.mkdir(exist_ok=True)
-            reports.chmod(0o777)
-            runtime = subprocess.run(["gcc", "-print-file-name=libasan.so"], check=True, capture_output=True, text=True)
-            environment.update(
-                LD_PRELOAD=os.path.realpath(runtime.stdout.strip()),
-                ASAN_OPTIONS=f"detect_leaks=0:log_path={reports}/asan:handle_abort=1",
-                UBSAN_OPTIONS=f"print_stacktrace=1:log_path={reports}/ubsan")
-        return environment
-
     def command(self, *arguments):
         """Runs httpd with this configuration and further arguments to its end, as `-t` does."""
         binary = f"{apxs('SBINDIR')}/{apxs('PROGNAME')}"
-        return subprocess.run([binary, "-f", str(self.conf), *arguments], env=self._environment(), capture_output=True,
+        return subprocess.run([binary, "-f", str(self.conf), *arguments], env=environment(self.dir), capture_output=True,
                               text=True, timeout=60)
 
     def start(self):
         binary = f"{apxs('SBINDIR')}/{apxs('PROGNAME')}"
         with open(self.dir / "stderr.log", "ab") as stderr:
             self.process = subprocess.Popen([binary, "-DFOREGROUND", "-f", str(self.conf)], stdin=subprocess.DEVNULL,
-                                            stdout=stderr, stderr=stderr, env=self._environment(),
+                                            stdout=stderr, stderr=stderr, env=environment(self.dir),
                                             start_new_session=True)  # prefork stops by killing its process group
         wait_for("httpd to start", lambda: self.process.poll() is not None or self._accepting())
         assert self.process.poll() is None, f"httpd did not start:\n{self.stderr()}\n{self.log()}"
