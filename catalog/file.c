@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 enum {
     MAP_START = 64 * 1024 * 1024, /* bytes of address space, not of disk */
     MAX_READERS = 4096,           /* transactions at once, all children together: 64 bytes each in the lock file */
+    KEEP_BAD = 3,                 /* files set aside */
     LOCK_SIZE = (MAX_READERS + 64) * 64,
     BYTE_OPENING = 0,             /* of catalog.lock: held while one process looks at, renames or makes the file */
     BYTE_IN_USE = 1               /* held, shared, by each process that has it open */
@@ -86,6 +88,22 @@ static int lock_byte(int fd, int byte, short kind, int wait)
 
 /* --- setting aside ------------------------------------------------------------------------------------------------ */
 
+/* Removes the oldest of the files set aside but the newest few, so that a failing disk does not fill up as well. What
+ * is no file is left. */
+static void remove_oldest_bad(const file_names *names)
+{
+    char pattern[PATH_MAX + 8];
+    glob_t found;
+
+    /* A directory's name may hold what glob takes for a pattern: then nothing is found, and nothing removed. */
+    snprintf(pattern, sizeof pattern, "%s.bad-*", names->data);
+    if (glob(pattern, 0, NULL, &found) != 0)
+        return;
+    for (size_t i = 0; i + KEEP_BAD < found.gl_pathc; i++)
+        unlink(found.gl_pathv[i]); /* sorted by name, which is by time */
+    globfree(&found);
+}
+
 /* Renames whatever has the catalogue's name. The lock file goes too: it counts the transactions of the old file. */
 static int set_aside(const file_names *names, const char *why)
 {
@@ -104,6 +122,7 @@ static int set_aside(const file_names *names, const char *why)
     bt_log(BT_LOG_WARNING, 100, APR_SUCCESS,
            "the catalogue %s cannot be used (%s): it was renamed to %s, and a new one is made as files are asked for",
            names->data, why, bad);
+    remove_oldest_bad(names);
     return 0;
 }
 

@@ -238,6 +238,19 @@ static void test_another_layout(void **state)
     free(img.bytes);
 }
 
+static void test_three_are_kept(void **state)
+{
+    fixture *f = *state;
+
+    for (int i = 0; i < 6; i++) {
+        write_image(fix_name(f, "catalog.mdb"), (const unsigned char *)"no database", 11);
+        fix_open(f);
+        fix_close(f);
+        assert_int_equal(fix_logged(100), i + 1);
+        assert_int_equal(fix_count_files(f, "catalog.mdb.bad-"), i < 3 ? i + 1 : 3);
+    }
+}
+
 static void test_killed_before_the_first_commit(void **state)
 {
     fixture *f = *state;
@@ -301,6 +314,7 @@ int main(void)
                                        TEST(test_not_a_database),
                                        TEST(test_scribbled_on),
                                        TEST(test_another_layout),
+                                       TEST(test_three_are_kept),
                                        TEST(test_killed_before_the_first_commit),
                                        TEST(test_directory_that_cannot_be_used),
                                        TEST(test_damage_met_later)};
