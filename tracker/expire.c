@@ -1,4 +1,5 @@
 #include <sched.h>
+#include <string.h>
 
 #include "tracker/shard.h"
 
@@ -15,35 +16,34 @@ uint32_t trk_limit_of(apr_time_t interval)
     return (uint32_t)((interval * 7 / 4 + APR_USEC_PER_SEC - 1) / APR_USEC_PER_SEC);
 }
 
-/* Looks at one peer. @return 1 if it was dropped: another may be in its place now */
-static int drop_if_expired(trk_swarms *view, unsigned shard, trk_ref ref, trk_place place, uint32_t index, uint32_t now,
+static void drop_if_expired(trk_swarms *view, unsigned shard, trk_ref ref, trk_place place, uint32_t index, uint32_t now,
                            uint32_t limit)
 {
     trk_peer peer;
 
     trk_peer_read(view, trk_swarm_at(view, ref), place, index, &peer);
-    if (trk_age(peer.seen, now) <= limit)
-        return 0;
-    trk_peer_remove(view, shard, ref, place, index);
-    return 1;
+    if (trk_age(peer.seen, now) > limit)
+        trk_peer_remove(view, shard, ref, place, index);
 }
 
+/* Goes downwards: who takes the place of one that is dropped comes from above, and was looked at already. */
 int trk_swarm_trim(trk_swarms *view, unsigned shard, trk_ref ref, uint32_t now, uint32_t limit, uint32_t budget)
 {
     trk_swarm *swarm = trk_swarm_at(view, ref);
 
     for (int i = 0; i < TRK_PLACES; i++) {
         trk_place place = (trk_place)i;
-        uint32_t looks = trk_place_count(swarm, place), at = 0;
+        uint32_t count = trk_place_count(swarm, place), at;
 
-        if (looks == 0)
+        if (count == 0)
             continue;
-        if (place != TRK_INSIDE)
-            at = swarm->cursors[place];
-        for (looks = looks < budget ? looks : budget; looks > 0 && trk_place_count(swarm, place) > 0; looks--) {
-            if (at >= trk_place_count(swarm, place))
-                at = 0;
-            at += !drop_if_expired(view, shard, ref, place, at, now, limit);
+        at = place == TRK_INSIDE || swarm->cursors[place] > count ? count : swarm->cursors[place];
+        for (uint32_t looks = count < budget ? count : budget; looks > 0; looks--) {
+            if (at == 0)
+                at = trk_place_count(swarm, place);
+            if (at == 0)
+                break;
+            drop_if_expired(view, shard, ref, place, --at, now, limit);
         }
         if (place != TRK_INSIDE)
             swarm->cursors[place] = at;
@@ -60,6 +60,8 @@ static trk_ref expire_swarm(trk_swarms *view, unsigned shard, trk_ref ref, uint3
     uint32_t rounds = trk_swarm_peers(trk_swarm_at(view, ref)) / TURN_BUDGET;
     trk_ref next;
 
+    if (trk_swarm_at(view, ref)->is_big)
+        memset(trk_swarm_at(view, ref)->cursors, 0, sizeof trk_swarm_at(view, ref)->cursors); /* from the end */
     for (;; rounds--) {
         next = trk_swarm_at(view, ref)->next;
         if (trk_swarm_trim(view, shard, ref, now, limit, TURN_BUDGET))

@@ -50,7 +50,7 @@ static int name_if_fit(const trk_peer *peer, const trk_asking *asking, trk_answe
 static void draw(const trk_swarms *view, const trk_swarm *swarm, trk_place place, uint32_t want, trk_asking *asking,
                  trk_answer *answer)
 {
-    uint64_t count = trk_place_count(swarm, place), draws, slices, turn, named = 0;
+    uint64_t count = trk_place_count(swarm, place), draws, slices, turn, drawn = 0, named = 0;
 
     if (want == 0 || count == 0)
         return;
@@ -61,10 +61,11 @@ static void draw(const trk_swarms *view, const trk_swarm *swarm, trk_place place
     turn = trk_random(&asking->random) % count;
     for (uint64_t i = 0; i < slices; i++) {
         uint64_t start = count * i / slices, length = count * (i + 1) / slices - start;
-        uint64_t take = draws * (i + 1) / slices - draws * i / slices;
+        uint64_t take = draws * (i + 1) / slices - drawn;
 
         if (take > length)
-            take = length;
+            take = length; /* the next makes up for it */
+        drawn += take;
         start += turn + trk_random(&asking->random) % (length - take + 1);
         for (uint64_t j = 0; j < take && named < want; j++) {
             trk_peer peer;
@@ -92,32 +93,40 @@ static uint32_t share(uint32_t want, uint32_t first, uint32_t second)
     return part < first ? part : first;
 }
 
+/* How many of a set may be named: not the one that asks. (It asks for seeds only if it is none.) */
+static uint32_t candidates(const trk_swarm *swarm, trk_place place, const trk_asking *asking)
+{
+    int is_own = asking->self_kept && place == trk_place_of(asking->self->is_v6, asking->self->is_seed);
+
+    return trk_place_count(swarm, place) - (uint32_t)is_own;
+}
+
 /* Leechers before seeds: they have use for each other, and the server itself is a seed. */
 static void draw_family(const trk_swarms *view, const trk_swarm *swarm, int is_v6, uint32_t want, trk_asking *asking,
                         trk_answer *answer)
 {
     trk_place leechers = trk_place_of(is_v6, 0), seeds = trk_place_of(is_v6, 1);
     uint32_t seed_count = asking->self->is_seed ? 0 : trk_place_count(swarm, seeds);
-    uint32_t part = share(want, trk_place_count(swarm, leechers), seed_count);
+    uint32_t part = share(want, candidates(swarm, leechers, asking), seed_count);
 
     draw(view, swarm, leechers, part, asking, answer);
     if (seed_count)
         draw(view, swarm, seeds, want - part, asking, answer);
 }
 
-static uint32_t family_count(const trk_swarm *swarm, int is_v6, int with_seeds)
+static uint32_t family(const trk_swarm *swarm, int is_v6, const trk_asking *asking)
 {
-    uint32_t count = trk_place_count(swarm, trk_place_of(is_v6, 0));
+    uint32_t count = candidates(swarm, trk_place_of(is_v6, 0), asking);
 
-    return with_seeds ? count + trk_place_count(swarm, trk_place_of(is_v6, 1)) : count;
+    return asking->self->is_seed ? count : count + trk_place_count(swarm, trk_place_of(is_v6, 1));
 }
 
 void trk_select(const trk_swarms *view, const trk_swarm *swarm, trk_asking *asking, trk_answer *answer)
 {
-    int own = asking->self->is_v6, with_seeds = !asking->self->is_seed;
+    int own = asking->self->is_v6;
     uint32_t want = (uint32_t)asking->want, part;
 
-    for (int i = 0; i < asking->seed_count && want > 0 && with_seeds; i++) {
+    for (int i = 0; i < asking->seed_count && want > 0 && !asking->self->is_seed; i++) {
         trk_peer seed = {{0}, (unsigned char)asking->seeds[i].is_v6, 1, 0, 0};
         apr_size_t ip_size = trk_wire_size(seed.is_v6) - 2;
 
@@ -135,7 +144,7 @@ void trk_select(const trk_swarms *view, const trk_swarm *swarm, trk_asking *aski
         draw(view, swarm, TRK_INSIDE, want, asking, answer);
         return;
     }
-    part = share(want, family_count(swarm, own, with_seeds), family_count(swarm, !own, with_seeds));
+    part = share(want, family(swarm, own, asking), family(swarm, !own, asking));
     draw_family(view, swarm, own, part, asking, answer);
     draw_family(view, swarm, !own, want - part, asking, answer);
 }

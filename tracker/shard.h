@@ -51,6 +51,7 @@ int trk_swarm_trim(trk_swarms *view, unsigned shard, trk_ref ref, uint32_t now, 
 
 typedef struct {
     const trk_peer *self;
+    int self_kept;            /* is it in the swarm? */
     const trk_address *seeds; /* normal ones */
     int seed_count;
     int want, allow_private;

@@ -124,6 +124,7 @@ apr_status_t trk_swarms_announce(trk_swarms *swarms, const trk_policy *policy, c
     answer->complete = complete + (seed_count > 0);
     answer->incomplete = incomplete;
     asking = (trk_asking){.self = &a.peer,
+                          .self_kept = status == APR_SUCCESS && a.from.port != 0,
                           .seeds = own,
                           .seed_count = seed_count,
                           .want = announce->numwant < TRK_NUMWANT_MAX ? announce->numwant : TRK_NUMWANT_MAX,
