@@ -29,7 +29,9 @@ static int by_claim(const void *left, const void *right)
 
     if (order)
         return order;
-    return rank(a) == 2 ? -older : older;
+    if (older)
+        return rank(a) == 2 ? -older : older;
+    return (a->turns > b->turns) - (a->turns < b->turns);
 }
 
 void seed_choker_decide(seed_candidate *candidates, int count, int slots, apr_time_t now, apr_interval_time_t turn)

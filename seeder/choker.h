@@ -8,6 +8,7 @@
 typedef struct {
     void *peer;       /* the caller's */
     apr_time_t since; /* when it was choked, unchoked, or became interested: whichever came last */
+    apr_uint32_t turns; /* how often it was unchoked: among those choked in the same moment, fewest first */
     int interested, unchoked;
     int serve; /* out: is it to be unchoked? */
 } seed_candidate;

@@ -381,6 +381,7 @@ void seed_peer_unchoke(seed_peer *peer, apr_time_t now)
     if (peer->flags & SEED_PEER_UNCHOKED)
         return;
     peer->flags |= SEED_PEER_UNCHOKED;
+    peer->turns++;
     peer->since = now;
     pw_add_plain(&peer->out, PW_UNCHOKE);
 }

@@ -50,6 +50,7 @@ typedef struct {
     unsigned char *have;      /* its bitfield, NULL while it has nothing */
     apr_uint32_t have_count;
     apr_uint32_t rejects;     /* written since the owner last looked (and cleared it) */
+    apr_uint32_t turns;       /* how often it was unchoked */
     int credit;               /* messages of no use that it may still send */
     apr_time_t credited;      /* when that was last raised */
     apr_time_t started;

@@ -17,20 +17,22 @@ void seed_rate_init(seed_rate *bucket, apr_int64_t rate, apr_time_t now)
     bucket->burst = bucket->rate / BURST_PARTS > BURST_MIN ? bucket->rate / BURST_PARTS : BURST_MIN;
     bucket->tokens = bucket->burst;
     bucket->filled = now;
+    bucket->part = 0;
 }
 
 static void fill(seed_rate *bucket, apr_time_t now)
 {
     apr_time_t passed = now - bucket->filled;
-    apr_int64_t gained;
+    apr_int64_t earned;
 
     if (passed <= 0)
         return;
     if (passed > APR_USEC_PER_SEC) /* a second fills any bucket; and no product can overflow */
-        bucket->filled = now - (passed = APR_USEC_PER_SEC);
-    gained = bucket->rate * passed / APR_USEC_PER_SEC;
-    bucket->tokens += gained;
-    bucket->filled += gained * APR_USEC_PER_SEC / bucket->rate; /* the fraction of a byte is not lost */
+        passed = APR_USEC_PER_SEC;
+    earned = bucket->rate * passed + bucket->part;
+    bucket->tokens += earned / APR_USEC_PER_SEC;
+    bucket->part = earned % APR_USEC_PER_SEC;
+    bucket->filled = now;
     if (bucket->tokens > bucket->burst)
         bucket->tokens = bucket->burst;
 }

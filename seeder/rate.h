@@ -9,6 +9,7 @@ typedef struct {
     apr_int64_t burst;  /* bytes that may be saved up */
     apr_int64_t tokens; /* bytes that may be sent now */
     apr_time_t filled;  /* when tokens were last added */
+    apr_int64_t part;   /* of a byte, in millionths: what was earned beyond whole tokens */
 } seed_rate;
 
 void seed_rate_init(seed_rate *bucket, apr_int64_t rate, apr_time_t now);

@@ -17,6 +17,7 @@ static int gather(seed_swarm *swarm, seed_candidate *candidates)
             continue;
         candidates[count].peer = conn;
         candidates[count].since = peer->since;
+        candidates[count].turns = peer->turns;
         candidates[count].interested = (peer->flags & SEED_PEER_INTERESTED) != 0;
         candidates[count].unchoked = (peer->flags & SEED_PEER_UNCHOKED) != 0;
         count++;

@@ -1,0 +1,103 @@
+/* The choker is fair: simulated over hours, everybody gets the same number of turns, give or take one. */
+#include "t/unit/unit.h"
+
+#include <string.h>
+
+#include "seeder/choker.h"
+
+enum { PEERS = 23, SLOTS = 4 };
+
+static const apr_interval_time_t turn = 10 * APR_USEC_PER_SEC;
+
+typedef struct {
+    int interested, unchoked, seconds;
+    apr_uint32_t turns;
+    apr_time_t since;
+} model;
+
+/* One second: the choker decides, those unchoked are served. */
+static int second(model *peers, int count, int slots, apr_time_t now)
+{
+    seed_candidate candidates[PEERS];
+    int served = 0;
+
+    for (int i = 0; i < count; i++)
+        candidates[i] = (seed_candidate){&peers[i],           peers[i].since,    peers[i].turns,
+                                         peers[i].interested, peers[i].unchoked, 0};
+    seed_choker_decide(candidates, count, slots, now, turn);
+    for (int i = 0; i < count; i++) {
+        model *peer = candidates[i].peer;
+        if (candidates[i].serve && !peer->interested)
+            fail_msg("an uninterested peer is served");
+        if (candidates[i].serve != peer->unchoked)
+            peer->since = now;
+        peer->turns += candidates[i].serve && !peer->unchoked;
+        if (!candidates[i].serve && peer->unchoked && peer->interested && now - candidates[i].since < turn)
+            fail_msg("a turn was cut short");
+        peer->unchoked = candidates[i].serve;
+        peer->seconds += candidates[i].serve;
+        served += candidates[i].serve;
+    }
+    assert_true(served <= slots);
+    return served;
+}
+
+static void everybody_gets_the_same(void **state)
+{
+    model peers[PEERS];
+
+    memset(peers, 0, sizeof peers);
+    for (int i = 0; i < PEERS; i++)
+        peers[i].interested = 1;
+    for (int t = 1; t <= 20000; t++)
+        assert_int_equal(second(peers, PEERS, SLOTS, t * APR_USEC_PER_SEC), SLOTS);
+    for (int i = 0; i < PEERS; i++) {
+        assert_true(peers[i].seconds >= 20000 * SLOTS / PEERS - 20);
+        assert_true(peers[i].seconds <= 20000 * SLOTS / PEERS + 20);
+    }
+}
+
+static void nobody_is_choked_while_there_is_room(void **state)
+{
+    model peers[SLOTS];
+
+    memset(peers, 0, sizeof peers);
+    for (int i = 0; i < SLOTS; i++)
+        peers[i].interested = 1;
+    for (int t = 1; t <= 100; t++)
+        assert_int_equal(second(peers, SLOTS, SLOTS, t * APR_USEC_PER_SEC), SLOTS);
+    assert_int_equal(peers[0].since, APR_USEC_PER_SEC);
+}
+
+static void a_slot_that_falls_free_is_filled_at_once(void **state)
+{
+    model peers[PEERS];
+
+    memset(peers, 0, sizeof peers);
+    for (int i = 0; i < PEERS; i++)
+        peers[i].interested = 1;
+    second(peers, PEERS, SLOTS, APR_USEC_PER_SEC);
+    for (int i = 0; i < PEERS; i++)
+        peers[i].interested = !peers[i].unchoked;
+    assert_int_equal(second(peers, PEERS, SLOTS, 2 * APR_USEC_PER_SEC), SLOTS);
+}
+
+static void slots(void **state)
+{
+    assert_int_equal(seed_choker_slots(7, 1), 7);
+    assert_int_equal(seed_choker_slots(0, 0), 64);
+    assert_int_equal(seed_choker_slots(0, 1000), 4);
+    assert_int_equal(seed_choker_slots(0, 1024 * 1024), 8);
+    assert_int_equal(seed_choker_slots(0, APR_INT64_C(1) << 50), 64);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(everybody_gets_the_same),
+        cmocka_unit_test(nobody_is_choked_while_there_is_room),
+        cmocka_unit_test(a_slot_that_falls_free_is_filled_at_once),
+        cmocka_unit_test(slots),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
