@@ -1,0 +1,42 @@
+/* Whatever stands in a hand-over record: it is refused, or gives a peer that keeps within its torrent and can be handed
+ * over again with the same bytes. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "seeder/handover.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void must(int holds)
+{
+    if (!holds)
+        abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    seed_content content;
+    seed_peer peer;
+    bt_buf again;
+
+    seed_peer_init(&peer, &seed_limits_default, 1);
+    if (seed_handover_read(data, size, &peer, &content) == APR_SUCCESS) {
+        if (peer.state != SEED_PEER_HANDSHAKE)
+            peer.content = &content;
+        bt_buf_init(&again, size + 64);
+        must(seed_handover_write(&again, &peer) == APR_SUCCESS);
+        must(peer.have_count <= content.pieces);
+        bt_buf_free(&again);
+        if (peer.state == SEED_PEER_LIVE && seed_peer_input(&peer, data, 0, 1) == SEED_PEER_GO_ON) {
+            while (seed_peer_next_block(&peer)) {
+                must(seed_peer_block_offset(&peer) >= 0);
+                must(seed_peer_block_offset(&peer) + peer.block.length <= content.length);
+                must(peer.block_sent < PW_PIECE_HEADER + peer.block.length);
+                seed_peer_sent_block(&peer, PW_PIECE_HEADER + peer.block.length - peer.block_sent, 1);
+            }
+        }
+    }
+    seed_peer_free(&peer);
+    return 0;
+}

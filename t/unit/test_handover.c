@@ -1,0 +1,154 @@
+/* The record of a live peer: nothing is lost in it, and nothing wrong is read from one. */
+#include "t/unit/unit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "seeder/handover.h"
+#include "t/unit/peer_bytes.h"
+
+static const bt_infohash hash = {"0123456789abcdefghi"};
+static const unsigned char own_id[] = "-BH0100-0123456789ab";
+static const seed_content content = {10 * 65536 + 100, 65536, 11, 1};
+
+/* Brings a peer into one of several states. */
+static void bring(seed_peer *peer, int stage)
+{
+    bt_buf bytes;
+
+    seed_peer_init(peer, &seed_limits_default, 1);
+    bt_buf_init(&bytes, 1 << 20);
+    say_handshake(&bytes, &hash, PW_BIT_FAST | PW_BIT_V2);
+    seed_peer_input(peer, bytes.data, stage == 0 ? 30 : stage == 1 ? 55 : 48, 1);
+    if (stage >= 2)
+        seed_peer_admit(peer, &content, own_id, 1);
+    if (stage >= 3) {
+        bt_buf_consume(&bytes, 48);
+        say(&bytes, PW_INTERESTED, 0, 0, 0, 0);
+        bt_buf_add(&bytes, "\0\0\0\3\5\125\100", 7);
+        seed_peer_input(peer, bytes.data, bytes.length, 1);
+    }
+    if (stage >= 4) {
+        seed_peer_unchoke(peer, 1);
+        seed_peer_sent_out(peer, 40, 1);
+        bt_buf_reset(&bytes);
+        for (apr_uint32_t i = 0; i < 30; i++)
+            say_request(&bytes, i % 10, 16384, 16384);
+        say(&bytes, PW_CANCEL, 3, 9, 16384, 16384);
+        bt_buf_add(&bytes, "\0\0\0\15\6\0\0", 7);
+        seed_peer_input(peer, bytes.data, bytes.length, 1);
+        seed_peer_next_block(peer);
+        seed_peer_sent_block(peer, 5000, 1);
+    }
+    bt_buf_free(&bytes);
+}
+
+static void nothing_is_lost(void **state)
+{
+    for (int stage = 0; stage <= 4; stage++) {
+        seed_peer before, after;
+        seed_content said;
+        bt_buf record, again;
+
+        bring(&before, stage);
+        bt_buf_init(&record, 65536);
+        bt_buf_init(&again, 65536);
+        assert_int_equal(seed_handover_write(&record, &before), APR_SUCCESS);
+        seed_peer_init(&after, &seed_limits_default, 5);
+        assert_int_equal(seed_handover_read(record.data, record.length, &after, &said), APR_SUCCESS);
+        if (stage >= 2)
+            after.content = &content;
+        if (stage >= 3)
+            assert_memory_equal(after.theirs.peer_id, "-TT0001-abcdefghijkl", 20);
+        if (stage == 4) {
+            assert_int_equal(after.requests.count, 28);
+            assert_int_equal(after.block_sent, 5000);
+            assert_int_equal(after.block.length, 16384);
+            assert_int_equal(after.in.length, 7);
+            assert_int_equal(after.have_count, 5);
+        }
+        assert_int_equal(seed_handover_write(&again, &after), APR_SUCCESS);
+        assert_int_equal(again.length, record.length);
+        assert_memory_equal(again.data, record.data, record.length);
+        bt_buf_free(&record);
+        bt_buf_free(&again);
+        seed_peer_free(&before);
+        seed_peer_free(&after);
+    }
+}
+
+/* A record that was cut or changed is refused, or gives a peer that keeps within its torrent. */
+static void changed_records(void **state)
+{
+    uint64_t random = 4711;
+    seed_peer peer, taken;
+    bt_buf record;
+    int refused = 0;
+
+    bring(&peer, 4);
+    bt_buf_init(&record, 65536);
+    seed_handover_write(&record, &peer);
+    for (size_t round = 0; round < 20000; round++) {
+        size_t length = round < record.length ? round : record.length;
+        unsigned char *copy = malloc(length ? length : 1);
+        seed_content said;
+
+        memcpy(copy, record.data, length);
+        if (length == record.length)
+            for (size_t i = 0; i <= round % 3; i++)
+                copy[unit_below(&random, length)] ^= (unsigned char)(1 << unit_below(&random, 8));
+        seed_peer_init(&taken, &seed_limits_default, 1);
+        if (seed_handover_read(copy, length, &taken, &said) != APR_SUCCESS) {
+            refused++;
+        } else {
+            assert_int_equal(length, record.length);
+            taken.content = &said;
+            while (seed_peer_next_block(&taken)) {
+                assert_true(seed_peer_block_offset(&taken) >= 0);
+                assert_true(seed_peer_block_offset(&taken) + taken.block.length <= said.length);
+                seed_peer_sent_block(&taken, PW_PIECE_HEADER + taken.block.length - taken.block_sent, 1);
+            }
+        }
+        seed_peer_free(&taken);
+        free(copy);
+    }
+    assert_true(refused > (int)record.length);
+    bt_buf_free(&record);
+    seed_peer_free(&peer);
+}
+
+static void a_bitfield_that_is_too_long_is_left_out(void **state)
+{
+    static const seed_content huge = {(apr_int64_t)400000 * 16384, 16384, 400000, 0};
+    seed_peer peer, taken;
+    seed_content said;
+    bt_buf bytes, record;
+
+    seed_peer_init(&peer, &seed_limits_default, 1);
+    bt_buf_init(&bytes, 1 << 20);
+    bt_buf_init(&record, 65536);
+    say_handshake(&bytes, &hash, PW_BIT_FAST);
+    say(&bytes, PW_HAVE, 1, 5, 0, 0);
+    seed_peer_input(&peer, bytes.data, bytes.length, 1);
+    seed_peer_admit(&peer, &huge, own_id, 1);
+    assert_int_equal(peer.have_count, 1);
+    assert_int_equal(seed_handover_write(&record, &peer), APR_SUCCESS);
+    seed_peer_init(&taken, &seed_limits_default, 1);
+    assert_int_equal(seed_handover_read(record.data, record.length, &taken, &said), APR_SUCCESS);
+    assert_true(taken.flags & SEED_PEER_HAVE_UNKNOWN);
+    assert_int_equal(taken.have_count, 0);
+    seed_peer_free(&peer);
+    seed_peer_free(&taken);
+    bt_buf_free(&bytes);
+    bt_buf_free(&record);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_is_lost),
+        cmocka_unit_test(changed_records),
+        cmocka_unit_test(a_bitfield_that_is_too_long_is_left_out),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

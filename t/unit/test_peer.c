@@ -1,0 +1,518 @@
+/* One peer's state machine, replayed with byte strings. */
+#include "t/unit/unit.h"
+
+#include <string.h>
+
+#include "seeder/peer.h"
+#include "t/unit/peer_bytes.h"
+
+static const bt_infohash hash = {"0123456789abcdefghi"};
+static const unsigned char own_id[] = "-BH0100-0123456789ab";
+static const seed_content content = {10 * 65536 + 100, 65536, 11, 1}; /* the last piece has 100 bytes */
+static const seed_content v1_only = {10 * 65536 + 100, 65536, 11, 0};
+static const seed_content empty = {0, 16384, 0, 1};
+
+enum { START = 1000000, FAST = PW_BIT_FAST, V2 = PW_BIT_V2 };
+
+static seed_peer peer;
+static bt_buf bytes;
+
+static int set_up(void **state)
+{
+    seed_peer_init(&peer, &seed_limits_default, START);
+    bt_buf_init(&bytes, 1 << 20);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    seed_peer_free(&peer);
+    bt_buf_free(&bytes);
+    return 0;
+}
+
+/* Gives the gathered bytes to the peer, `step` at a time. */
+static seed_verdict feed(size_t step, const seed_content *what)
+{
+    seed_verdict verdict = SEED_PEER_GO_ON;
+
+    for (size_t at = 0; at < bytes.length && verdict == SEED_PEER_GO_ON; at += step) {
+        size_t n = bytes.length - at < step ? bytes.length - at : step;
+        verdict = seed_peer_input(&peer, bytes.data + at, n, START);
+        if (verdict == SEED_PEER_ASK)
+            verdict = seed_peer_admit(&peer, what, own_id, START);
+    }
+    bt_buf_reset(&bytes);
+    return verdict;
+}
+
+static void shake(unsigned reserved, const seed_content *what)
+{
+    say_handshake(&bytes, &hash, reserved);
+    assert_int_equal(feed(1000, what), SEED_PEER_GO_ON);
+    assert_int_equal(peer.state, SEED_PEER_LIVE);
+}
+
+/* A live, interested, unchoked peer with nothing left to send to it. */
+static void ready(unsigned reserved)
+{
+    shake(reserved, &content);
+    say(&bytes, PW_INTERESTED, 0, 0, 0, 0);
+    feed(1000, &content);
+    seed_peer_unchoke(&peer, START);
+    seed_peer_sent_out(&peer, peer.out.length, START);
+}
+
+static void expect_close(seed_close_reason reason)
+{
+    assert_int_equal(feed(1000, &content), SEED_PEER_CLOSE);
+    assert_int_equal(peer.reason, reason);
+}
+
+static void expect_out(const char *expected, size_t length)
+{
+    assert_int_equal(peer.out.length - peer.out_sent, length);
+    if (length)
+        assert_memory_equal(peer.out.data + peer.out_sent, expected, length);
+}
+
+static void the_answer_to_a_handshake(void **state)
+{
+    static const struct {
+        unsigned theirs, ours;
+        const seed_content *what;
+        const char *first;
+        size_t length;
+    } cases[] = {
+        {FAST, FAST, &v1_only, "\0\0\0\1\16", 5},
+        {0, FAST, &v1_only, "\0\0\0\3\5\377\340", 7},
+        {FAST | V2, FAST | V2, &content, "\0\0\0\1\16", 5},
+        {FAST | V2, FAST, &v1_only, "\0\0\0\1\16", 5},
+        {V2, FAST | V2, &content, "\0\0\0\3\5\377\340", 7},
+        {0, FAST | V2, &empty, "", 0},
+        {FAST, FAST | V2, &empty, "\0\0\0\1\16", 5},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        for (size_t step = 1; step <= 80; step++) {
+            set_up(state);
+            say_handshake(&bytes, &hash, cases[i].theirs);
+            assert_int_equal(feed(step, cases[i].what), SEED_PEER_GO_ON);
+            assert_int_equal(peer.state, SEED_PEER_LIVE);
+            assert_int_equal(peer.out.length, 68 + cases[i].length);
+            assert_memory_equal(peer.out.data, "\23BitTorrent protocol\0\0\0\0\0\0\0", 27);
+            assert_int_equal(peer.out.data[27], cases[i].ours);
+            assert_memory_equal(peer.out.data + 28, hash.b, 20);
+            assert_memory_equal(peer.out.data + 48, own_id, 20);
+            assert_memory_equal(peer.out.data + 68, cases[i].first, cases[i].length);
+            assert_memory_equal(peer.theirs.peer_id, "-TT0001-abcdefghijkl", 20);
+            assert_int_equal(!!(peer.flags & SEED_PEER_V2), (cases[i].theirs & V2) && cases[i].what->v2);
+            tear_down(state);
+        }
+    }
+    set_up(state);
+}
+
+static void nothing_is_said_before_the_hash_is_known(void **state)
+{
+    say_handshake(&bytes, &hash, FAST);
+    for (size_t i = 0; i < 47; i++)
+        assert_int_equal(seed_peer_input(&peer, bytes.data + i, 1, START), SEED_PEER_GO_ON);
+    assert_int_equal(seed_peer_input_size(&peer, 9999), 1);
+    assert_int_equal(peer.out.length, 0);
+    assert_int_equal(seed_peer_input(&peer, bytes.data + 47, 1, START), SEED_PEER_ASK);
+    assert_memory_equal(peer.theirs.hash.b, hash.b, 20);
+    assert_int_equal(peer.out.length, 0);
+    assert_false(seed_peer_wants_input(&peer));
+    assert_int_equal(seed_peer_admit(&peer, &content, own_id, START), SEED_PEER_GO_ON);
+    assert_int_equal(peer.out.length, 73); /* the peer id need not be there yet */
+    assert_int_equal(peer.state, SEED_PEER_ID);
+    assert_int_equal(seed_peer_input_size(&peer, 9999), 20);
+}
+
+static void garbage_is_found_at_once(void **state)
+{
+    bt_buf_add_string(&bytes, "G");
+    expect_close(SEED_CLOSE_GARBAGE);
+    tear_down(state);
+    set_up(state);
+    bt_buf_add_string(&bytes, "\23BitTorrent proto-col");
+    expect_close(SEED_CLOSE_GARBAGE);
+}
+
+static void a_request_becomes_a_block(void **state)
+{
+    ready(FAST);
+    say_request(&bytes, 2, 32768, 16384);
+    say_request(&bytes, 10, 0, 100);
+    say_request(&bytes, 0, 0, 65536);
+    assert_int_equal(feed(7, &content), SEED_PEER_GO_ON);
+    assert_true(seed_peer_next_block(&peer));
+    assert_int_equal(seed_peer_block_offset(&peer), 2 * 65536 + 32768);
+    seed_peer_sent_block(&peer, 13 + 100, START);
+    assert_int_equal(peer.block.length, 16384);
+    assert_true(seed_peer_next_block(&peer)); /* the same one */
+    seed_peer_sent_block(&peer, 16384 - 100, START);
+    assert_int_equal(peer.block.length, 0);
+    assert_true(seed_peer_next_block(&peer));
+    assert_int_equal(peer.block.length, 100);
+    seed_peer_sent_block(&peer, 113, START);
+    assert_true(seed_peer_next_block(&peer));
+    seed_peer_sent_block(&peer, 13 + 65536, START);
+    assert_false(seed_peer_next_block(&peer));
+    assert_false(seed_peer_has_output(&peer));
+}
+
+static void bad_requests_close(void **state)
+{
+    static const seed_block bad[] = {
+        {11, 0, 1}, {0xffffffff, 0, 1}, {0, 0, 0},           {0, 65536, 1},          {0, 65535, 2},
+        {10, 0, 101}, {10, 100, 1},     {0, 0xffffffff, 1}, {0, 1, 0xffffffff}, {10, 0xffffff9c, 100},
+    };
+
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        for (unsigned reserved = 0; reserved <= FAST; reserved += FAST) {
+            ready(reserved);
+            say_request(&bytes, bad[i].piece, bad[i].begin, bad[i].length);
+            expect_close(SEED_CLOSE_BAD_REQUEST);
+            tear_down(state);
+            set_up(state);
+        }
+    }
+}
+
+static void a_large_request_is_rejected(void **state)
+{
+    static const seed_content large = {1 << 22, 1 << 20, 4, 0};
+
+    for (unsigned reserved = 0; reserved <= FAST; reserved += FAST) {
+        shake(reserved, &large);
+        seed_peer_unchoke(&peer, START);
+        seed_peer_sent_out(&peer, peer.out.length, START);
+        say_request(&bytes, 0, 0, 128 * 1024);
+        assert_int_equal(feed(1000, &large), SEED_PEER_GO_ON);
+        assert_int_equal(peer.requests.count, 1);
+        say_request(&bytes, 0, 0, 128 * 1024 + 1);
+        assert_int_equal(feed(1000, &large), reserved ? SEED_PEER_GO_ON : SEED_PEER_CLOSE);
+        if (reserved)
+            expect_out("\0\0\0\15\20\0\0\0\0\0\0\0\0\0\2\0\1", 17);
+        tear_down(state);
+        set_up(state);
+    }
+}
+
+/* Choke first, then the rejects; the block that is begun ends. */
+static void choking_ends_every_request(void **state)
+{
+    ready(FAST);
+    say_request(&bytes, 0, 0, 1);
+    say_request(&bytes, 1, 0, 2);
+    say_request(&bytes, 2, 0, 3);
+    feed(1000, &content);
+    seed_peer_next_block(&peer);
+    seed_peer_sent_block(&peer, 5, START);
+    seed_peer_choke(&peer, START);
+    expect_out("\0\0\0\1\0"
+               "\0\0\0\15\20\0\0\0\1\0\0\0\0\0\0\0\2"
+               "\0\0\0\15\20\0\0\0\2\0\0\0\0\0\0\0\3", 39);
+    assert_int_equal(peer.rejects, 2);
+    assert_int_equal(peer.block.length, 1);
+    assert_int_equal(peer.requests.count, 0);
+    say_request(&bytes, 3, 0, 4); /* crossed the choke on its way */
+    assert_int_equal(feed(1000, &content), SEED_PEER_GO_ON);
+    assert_int_equal(peer.rejects, 3);
+}
+
+static void choking_without_fast_just_drops(void **state)
+{
+    ready(0);
+    say_request(&bytes, 0, 0, 1);
+    feed(1000, &content);
+    seed_peer_choke(&peer, START);
+    expect_out("\0\0\0\1\0", 5);
+    say_request(&bytes, 0, 0, 1);
+    assert_int_equal(feed(1000, &content), SEED_PEER_GO_ON);
+    assert_int_equal(peer.requests.count, 0);
+    expect_out("\0\0\0\1\0", 5);
+}
+
+static void a_cancelled_request_is_rejected(void **state)
+{
+    ready(FAST);
+    say_request(&bytes, 0, 0, 1);
+    say_request(&bytes, 0, 0, 2);
+    say(&bytes, PW_CANCEL, 3, 0, 0, 2);
+    say(&bytes, PW_CANCEL, 3, 0, 0, 9);
+    assert_int_equal(feed(1000, &content), SEED_PEER_GO_ON);
+    assert_int_equal(peer.requests.count, 1);
+    expect_out("\0\0\0\15\20\0\0\0\0\0\0\0\0\0\0\0\2", 17);
+}
+
+static void more_requests_than_the_limit(void **state)
+{
+    for (unsigned reserved = 0; reserved <= FAST; reserved += FAST) {
+        ready(reserved);
+        for (int i = 0; i < 2000; i++)
+            say_request(&bytes, 0, 0, 1);
+        assert_int_equal(feed(9999, &content), SEED_PEER_GO_ON);
+        assert_int_equal(peer.requests.count, 2000);
+        say_request(&bytes, 0, 0, 1);
+        assert_int_equal(feed(1000, &content), reserved ? SEED_PEER_GO_ON : SEED_PEER_CLOSE);
+        if (reserved)
+            assert_int_equal(peer.rejects, 1);
+        else
+            assert_int_equal(peer.reason, SEED_CLOSE_FLOOD);
+        tear_down(state);
+        set_up(state);
+    }
+}
+
+static void a_peer_that_does_not_read_is_not_read(void **state)
+{
+    int sent = 0;
+
+    shake(FAST, &content);
+    while (seed_peer_wants_input(&peer) && sent < 1000000) {
+        say_request(&bytes, 0, 0, 1);
+        if (feed(1000, &content) != SEED_PEER_GO_ON)
+            break;
+        sent++;
+    }
+    assert_true(sent < 5000);
+    assert_true(peer.out.length < 128 * 1024);
+}
+
+static void a_flood_of_idle_messages_closes(void **state)
+{
+    static const pw_id ids[] = {PW_CHOKE, PW_UNCHOKE, PW_NOT_INTERESTED};
+    int sent = 0;
+
+    shake(FAST, &content);
+    do {
+        say(&bytes, ids[sent % 3], 0, 0, 0, 0);
+    } while (++sent < 100000 && feed(1000, &content) == SEED_PEER_GO_ON);
+    assert_int_equal(peer.reason, SEED_CLOSE_FLOOD);
+    assert_true(sent > 3000 && sent < 5000);
+}
+
+static void what_a_seed_never_gets_closes(void **state)
+{
+    static const pw_id ids[] = {PW_PIECE, PW_REJECT, PW_HASHES, PW_HASH_REJECT, (pw_id)99};
+
+    for (size_t i = 0; i < 5; i++) {
+        shake(FAST | V2, &content);
+        say(&bytes, ids[i], 3, 0, 0, 0);
+        expect_close(SEED_CLOSE_BAD_MESSAGE);
+        tear_down(state);
+        set_up(state);
+    }
+    shake(FAST, &content);
+    say(&bytes, PW_HAVE, 1, 11, 0, 0);
+    expect_close(SEED_CLOSE_BAD_MESSAGE);
+}
+
+static void an_oversized_length_closes(void **state)
+{
+    shake(FAST, &content);
+    bt_buf_add(&bytes, "\xff\xff\xff\xff", 4);
+    expect_close(SEED_CLOSE_BAD_LENGTH);
+    tear_down(state);
+    set_up(state);
+    shake(FAST, &content);
+    bt_buf_add(&bytes, "\0\0\0\4\5\1\2\3", 8); /* a bitfield of three bytes, not two */
+    expect_close(SEED_CLOSE_BAD_LENGTH);
+}
+
+static void pieces_are_told_once(void **state)
+{
+    static const char *const told[] = {"\0\0\0\3\5\200\0", "\0\0\0\1\16", "\0\0\0\1\17"};
+    static const size_t lengths[] = {7, 5, 5};
+
+    for (int first = 0; first < 3; first++) {
+        for (int again = 0; again < 3; again++) {
+            shake(FAST, &content);
+            bt_buf_add(&bytes, told[first], lengths[first]);
+            assert_int_equal(feed(1000, &content), SEED_PEER_GO_ON);
+            bt_buf_add(&bytes, told[again], lengths[again]);
+            expect_close(SEED_CLOSE_BAD_MESSAGE);
+            tear_down(state);
+            set_up(state);
+        }
+    }
+    shake(0, &content);
+    bt_buf_add(&bytes, "\0\0\0\3\5\200\1", 7); /* a spare bit is set */
+    expect_close(SEED_CLOSE_BAD_MESSAGE);
+}
+
+static void a_seed_leaves_after_a_grace(void **state)
+{
+    shake(FAST, &content);
+    bt_buf_add(&bytes, "\0\0\0\3\5\377\300", 7); /* all but the last piece */
+    feed(1000, &content);
+    assert_int_equal(peer.have_count, 10);
+    assert_int_equal(peer.complete, 0);
+    say(&bytes, PW_HAVE, 1, 3, 0, 0); /* known already */
+    say(&bytes, PW_HAVE, 1, 10, 0, 0);
+    feed(1000, &content);
+    assert_int_equal(peer.complete, START);
+    seed_peer_sent_out(&peer, peer.out.length, START);
+    assert_int_equal(seed_peer_tick(&peer, 1, START + 9 * APR_USEC_PER_SEC), SEED_PEER_GO_ON);
+    assert_int_equal(seed_peer_tick(&peer, 1, START + 10 * APR_USEC_PER_SEC), SEED_PEER_CLOSE);
+    assert_int_equal(peer.reason, SEED_CLOSE_ALSO_SEED);
+}
+
+static void extension_messages_are_passed_over(void **state)
+{
+    for (size_t step = 1; step < 20; step++) {
+        set_up(state);
+        shake(FAST, &content);
+        bt_buf_add(&bytes, "\0\0\0\11\24\0d1:x1:", 12);
+        bt_buf_add(&bytes, "e", 1);
+        say(&bytes, PW_INTERESTED, 0, 0, 0, 0);
+        assert_int_equal(feed(step, &content), SEED_PEER_GO_ON);
+        assert_true(peer.flags & SEED_PEER_INTERESTED);
+        assert_null(peer.in.data);
+        tear_down(state);
+    }
+    set_up(state);
+}
+
+static void hash_requests_are_refused_where_v2_is_spoken(void **state)
+{
+    unsigned char body[PW_HASH_REQUEST_BODY];
+
+    memset(body, 7, sizeof body);
+    shake(FAST | V2, &content);
+    seed_peer_sent_out(&peer, peer.out.length, START);
+    bt_buf_add(&bytes, "\0\0\0\61\25", 5);
+    bt_buf_add(&bytes, body, sizeof body);
+    assert_int_equal(feed(10, &content), SEED_PEER_GO_ON);
+    assert_int_equal(peer.out.length, 53);
+    assert_int_equal(peer.out.data[4], PW_HASH_REJECT);
+    assert_memory_equal(peer.out.data + 5, body, sizeof body);
+    tear_down(state);
+    set_up(state);
+    shake(FAST, &content);
+    bt_buf_add(&bytes, "\0\0\0\61\25", 5);
+    expect_close(SEED_CLOSE_BAD_MESSAGE);
+}
+
+static void time_outs(void **state)
+{
+    const apr_time_t s = APR_USEC_PER_SEC;
+
+    assert_int_equal(seed_peer_tick(&peer, 1, START + 19 * s), SEED_PEER_GO_ON);
+    assert_int_equal(seed_peer_tick(&peer, 1, START + 20 * s), SEED_PEER_CLOSE);
+    assert_int_equal(peer.reason, SEED_CLOSE_HANDSHAKE_TIMEOUT);
+    ready(FAST);
+    assert_int_equal(seed_peer_tick(&peer, 1, START + 89 * s), SEED_PEER_GO_ON);
+    expect_out("", 0);
+    assert_int_equal(seed_peer_tick(&peer, 1, START + 90 * s), SEED_PEER_GO_ON);
+    expect_out("\0\0\0\0", 4);
+    assert_int_equal(seed_peer_tick(&peer, 1, START + 149 * s), SEED_PEER_GO_ON);
+    assert_int_equal(seed_peer_tick(&peer, 1, START + 150 * s), SEED_PEER_CLOSE);
+    assert_int_equal(peer.reason, SEED_CLOSE_IDLE);
+}
+
+static void a_slow_reader_is_closed_but_not_a_throttled_one(void **state)
+{
+    const apr_time_t s = APR_USEC_PER_SEC;
+
+    ready(FAST);
+    say_request(&bytes, 0, 0, 16384);
+    feed(1000, &content);
+    seed_peer_next_block(&peer);
+    assert_int_equal(seed_peer_tick(&peer, 1, START + 60 * s), SEED_PEER_GO_ON);
+    assert_int_equal(seed_peer_tick(&peer, 0, START + 59 * s), SEED_PEER_GO_ON);
+    seed_peer_sent_block(&peer, 1, START + 30 * s);
+    assert_int_equal(seed_peer_tick(&peer, 0, START + 89 * s), SEED_PEER_GO_ON);
+    assert_int_equal(seed_peer_tick(&peer, 0, START + 90 * s), SEED_PEER_CLOSE);
+    assert_int_equal(peer.reason, SEED_CLOSE_SLOW_READER);
+}
+
+static void an_empty_file(void **state)
+{
+    shake(FAST, &empty);
+    say(&bytes, PW_HAVE_NONE, 0, 0, 0, 0);
+    assert_int_equal(feed(1000, &empty), SEED_PEER_GO_ON);
+    say_request(&bytes, 0, 0, 1);
+    assert_int_equal(feed(1000, &empty), SEED_PEER_CLOSE);
+    assert_int_equal(peer.reason, SEED_CLOSE_BAD_REQUEST);
+}
+
+static void an_idle_peer_holds_no_buffers(void **state)
+{
+    ready(FAST);
+    for (int i = 0; i < 500; i++)
+        say_request(&bytes, 0, 0, 1);
+    feed(1001, &content);
+    while (seed_peer_next_block(&peer))
+        seed_peer_sent_block(&peer, 14, START);
+    assert_null(peer.in.data);
+    assert_null(peer.out.data);
+    assert_null(peer.requests.ring);
+    assert_true(sizeof(seed_peer) <= 400);
+}
+
+/* However the bytes are cut, the same comes of them. */
+static void any_split_gives_the_same(void **state)
+{
+    size_t out = 0, queued = 0;
+
+    for (size_t step = 1; step < 150; step++) {
+        set_up(state);
+        ready(FAST);
+        say(&bytes, PW_HAVE_NONE, 0, 0, 0, 0);
+        bt_buf_add(&bytes, "\0\0\0\0", 4);
+        for (apr_uint32_t i = 0; i < 20; i++) {
+            say_request(&bytes, i % 10, 0, 100 + i);
+            say(&bytes, PW_HAVE, 1, i % 11, 0, 0);
+            if (i % 3 == 0)
+                say(&bytes, PW_CANCEL, 3, i % 10, 0, 100 + i);
+        }
+        assert_int_equal(feed(step, &content), SEED_PEER_GO_ON);
+        if (step > 1) {
+            assert_int_equal(peer.out.length, out);
+            assert_int_equal(peer.requests.count, queued);
+        }
+        assert_int_equal(peer.have_count, 11);
+        out = peer.out.length;
+        queued = peer.requests.count;
+        tear_down(state);
+    }
+    assert_int_equal(queued, 13);
+    assert_int_equal(out, 7 * 17);
+    set_up(state);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(nothing_is_said_before_the_hash_is_known),
+        TEST(the_answer_to_a_handshake),
+        TEST(garbage_is_found_at_once),
+        TEST(a_request_becomes_a_block),
+        TEST(bad_requests_close),
+        TEST(a_large_request_is_rejected),
+        TEST(choking_ends_every_request),
+        TEST(choking_without_fast_just_drops),
+        TEST(a_cancelled_request_is_rejected),
+        TEST(more_requests_than_the_limit),
+        TEST(a_peer_that_does_not_read_is_not_read),
+        TEST(a_flood_of_idle_messages_closes),
+        TEST(what_a_seed_never_gets_closes),
+        TEST(an_oversized_length_closes),
+        TEST(pieces_are_told_once),
+        TEST(a_seed_leaves_after_a_grace),
+        TEST(extension_messages_are_passed_over),
+        TEST(hash_requests_are_refused_where_v2_is_spoken),
+        TEST(time_outs),
+        TEST(a_slow_reader_is_closed_but_not_a_throttled_one),
+        TEST(an_empty_file),
+        TEST(an_idle_peer_holds_no_buffers),
+        TEST(any_split_gives_the_same),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
