@@ -75,7 +75,10 @@ apr_status_t seed_handover_write(bt_buf *out, const seed_peer *peer)
     } else {
         put_string(out, peer->in.data, peer->in.length);
     }
-    put_string(out, peer->out.data + peer->out_sent, peer->out.length - peer->out_sent);
+    if (peer->out.data)
+        put_string(out, peer->out.data + peer->out_sent, peer->out.length - peer->out_sent);
+    else
+        put(out, 0);
     return out->status;
 }
 

@@ -4,13 +4,13 @@
 #define SEED_LOOP_H
 
 #include <apr_hash.h>
-#include <apr_ring.h>
 
 #include "seeder/addresses.h"
 #include "seeder/choker.h"
 #include "seeder/jobs.h"
 #include "seeder/peer.h"
 #include "seeder/rate.h"
+#include "seeder/ring.h"
 #include "seeder/swarm.h"
 
 enum {

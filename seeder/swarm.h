@@ -2,10 +2,10 @@
 #ifndef SEED_SWARM_H
 #define SEED_SWARM_H
 
-#include <apr_ring.h>
 
 #include "catalog/catalog.h"
 #include "seeder/peer.h"
+#include "seeder/ring.h"
 
 struct seed_conn;
 

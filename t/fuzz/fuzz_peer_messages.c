@@ -27,8 +27,10 @@ static seed_verdict run(seed_peer *peer, const seed_content *content, const uint
     static const unsigned char id[PW_PEER_ID_SIZE] = "-BH0100-";
     seed_verdict verdict = SEED_PEER_GO_ON;
 
-    for (size_t at = 0; at < size && verdict == SEED_PEER_GO_ON; at += step) {
-        size_t n = size - at < step ? size - at : step;
+    for (size_t at = 0, n; at < size && verdict == SEED_PEER_GO_ON; at += n) {
+        n = size - at < step ? size - at : step;
+        if (at < PW_HANDSHAKE_HASH_END && at + n > PW_HANDSHAKE_HASH_END)
+            n = PW_HANDSHAKE_HASH_END - at; /* so that both are unchoked before the same byte */
         verdict = seed_peer_input(peer, data + at, n, 1);
         if (verdict == SEED_PEER_ASK) {
             verdict = seed_peer_admit(peer, content, id, 1);
