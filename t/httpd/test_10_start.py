@@ -14,7 +14,7 @@ MIB = 1 << 20
 
 # Every directive with values that make no sense. "" stands for a quoted empty value, None for none at all.
 NONSENSE = {
-    "BTHTTP": ["maybe", None, "On Off"],
+    "BTHTTP": ["maybe", None],
     "BTHTTPMinSize": ["-1", "1X", "", "1.5M", "99999999999999999999", "M", "9223372036854775807G", None],
     "BTHTTPMaxSize": ["banana", "-5", "", "1KK", None],
     "BTHTTPTorrentVersion": ["v3", "1", "", None],

@@ -58,13 +58,13 @@ def test_half_a_handshake(server, size):
     with Peer(server.address, timeout=60) as peer:
         peer.raw(handshake(server.made.hash)[:size])
         peer.wait_closed()
-    server.wait_closed("handshake_timeout")
+    server.wait_closed("handshake-timeout")
 
 
 def test_wrong_info_hash(server):
     assert refused(server.address, b"?" * 20)
     assert refused(server.address, bytes(20))
-    wait_for("both to be counted", lambda: server.closed("unknown_hash") >= 2)
+    wait_for("both to be counted", lambda: server.closed("unknown-hash") >= 2)
 
 
 @pytest.mark.parametrize("data", [
@@ -74,7 +74,7 @@ def test_wrong_info_hash(server):
 def test_bad_length(server, data):
     with Peer(server.address, server.made.hash) as peer:
         peer.raw(data)
-        closed(server, "bad_length", peer)
+        closed(server, "bad-length", peer)
 
 
 @pytest.mark.parametrize("kind,payload", [
@@ -84,7 +84,7 @@ def test_what_was_not_negotiated(server, kind, payload):
     with Peer(server.address, server.made.hash) as peer:
         peer.send(kind, payload)
         peer.wait_closed()
-    wait_for("it to be counted", lambda: server.closed("bad_message") + server.closed("bad_length") >= 1)
+    wait_for("it to be counted", lambda: server.closed("bad-message") + server.closed("bad-length") >= 1)
 
 
 @pytest.mark.parametrize("request_", [
@@ -97,7 +97,7 @@ def test_bad_request(server, request_):
     with Peer(server.address, server.made.hash) as peer:
         peer.interest()
         peer.request(*request_(server.made))
-        closed(server, "bad_request", peer)
+        closed(server, "bad-request", peer)
 
 
 def test_wrong_bitfield(server):
@@ -142,7 +142,7 @@ def test_a_thousand_requests_and_no_reading(server):
         for i in range(server.made.piece_count):
             honest.piece(server.made, i)
     assert server.rss(seeder) - before < 16 << 20
-    wait_for("all ten to be closed", lambda: server.closed("slow_reader") >= 10, 100)
+    wait_for("all ten to be closed", lambda: server.closed("slow-reader") >= 10, 100)
     for peer in slow:
         peer.close()
 
@@ -183,7 +183,7 @@ def test_five_hundred_connections_from_one_address(server):
                 peers[-1].raw(handshake(server.made.hash))
             except Closed:
                 pass
-        wait_for("480 to be closed", lambda: server.closed("full_address") == 480, 60)
+        wait_for("480 to be closed", lambda: server.closed("full-address") == 480, 60)
         assert server.status()["peers"] == 21
         honest.piece(server.made, 0)
         assert server.get("/f.bin", {"Range": "bytes=0-0"}).status == 206
@@ -208,7 +208,7 @@ def test_connections_that_come_and_go(server):
 def test_another_seed_has_no_business_here(server):
     with Peer(server.address, server.made.hash, reserved=FAST, timeout=40) as peer:
         peer.send(HAVE_ALL)
-        closed(server, "also_seed", peer)
+        closed(server, "also-seed", peer)
 
 
 def test_the_first_message_is_the_pieces(server):

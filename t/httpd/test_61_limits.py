@@ -112,7 +112,7 @@ def test_max_peers_per_ip(serve):
     address = (server.host, server.port)
     peers = [Peer(address, torrent.hash, source="127.7.7.7") for _ in range(3)]
     assert refused(address, torrent.hash, source="127.7.7.7")
-    assert server.closed("full_address") == 1
+    assert server.closed("full-address") == 1
     with Peer(address, torrent.hash, source="127.7.7.8") as other:
         other.interest().piece(torrent, 0)
     for peer in peers:
