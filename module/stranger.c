@@ -166,7 +166,7 @@ static int filter_is_harmless(const char *name)
                                            "cache_invalidate", "cache_remove_url", "mod_expires", "fixup_headers_out",
                                            "fixup_headers_err", "old_write", "rate_limit", "buffer", "logio_out"};
 
-    if (!strncmp(name, "bytype:", 7)) /* how mod_filter names what AddOutputFilterByType adds */
+    if (!strncasecmp(name, "bytype:", 7)) /* how mod_filter names what AddOutputFilterByType adds */
         name += 7;
     for (apr_size_t i = 0; i < sizeof harmless / sizeof *harmless; i++)
         if (!strcasecmp(name, harmless[i]))
