@@ -141,8 +141,8 @@ static int read_torrent(const cat_txn *txn, void *baton)
     if (rc != 0)
         return rc;
     now = &record.entry;
-    if (now->version != wanted->version || memcmp(&now->v1, &wanted->v1, sizeof now->v1) != 0
-        || memcmp(&now->v2, &wanted->v2, sizeof now->v2) != 0)
+    if (now->version != wanted->version || memcmp(&now->v1, &wanted->v1, sizeof now->v1) != 0 ||
+        memcmp(&now->v2, &wanted->v2, sizeof now->v2) != 0)
         return MDB_NOTFOUND; /* the file has another torrent by now */
     torrent->version = now->version;
     torrent->v1 = now->v1;
@@ -153,8 +153,7 @@ static int read_torrent(const cat_txn *txn, void *baton)
     torrent->layer_length = now->layer_length;
     memcpy(torrent->root, record.root, sizeof torrent->root);
     rc = copy_value(txn, CAT_DB_TORRENT, job, now->infodict_length, record.infodict_sum, &torrent->infodict);
-    return rc != 0 ? rc
-                   : copy_value(txn, CAT_DB_LAYER, job, now->layer_length, record.layer_sum, &torrent->layer);
+    return rc != 0 ? rc : copy_value(txn, CAT_DB_LAYER, job, now->layer_length, record.layer_sum, &torrent->layer);
 }
 
 apr_status_t cat_read_torrent(cat_catalog *catalog, const cat_entry *entry, apr_pool_t *pool, tg_torrent *torrent)

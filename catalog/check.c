@@ -135,8 +135,8 @@ static void check_age(check *c, const MDB_val *key, const MDB_val *value)
         return;
     }
     memcpy(&age, key->mv_data, sizeof age);
-    if (!find(c, CAT_DB_GONE, age.hash.b, sizeof age.hash.b, &found) || found.mv_size != sizeof(cat_gone_value)
-        || memcmp(((cat_gone_value *)found.mv_data)->time, age.time, sizeof age.time) != 0)
+    if (!find(c, CAT_DB_GONE, age.hash.b, sizeof age.hash.b, &found) || found.mv_size != sizeof(cat_gone_value) ||
+        memcmp(((cat_gone_value *)found.mv_data)->time, age.time, sizeof age.time) != 0)
         fault(c, "an age belongs to no gone info-hash");
 }
 

@@ -16,23 +16,29 @@
 #include "base/log.h"
 
 enum {
-    SPARE_TXNS = 64,     /* read transactions kept for the next reader */
-    MAX_ATTEMPTS = 40,   /* enough to double the map up to all address space */
-    LOOK_SECONDS = 1,    /* how often we see whether the file was replaced */
-    QUIET_SECONDS = 60,  /* the same error is logged once in that time */
-    MAX_SET_ASIDE = 3    /* files that one process gives up on for damage met while running */
+    SPARE_TXNS = 64,    /* read transactions kept for the next reader */
+    MAX_ATTEMPTS = 40,  /* enough to double the map up to all address space */
+    LOOK_SECONDS = 1,   /* how often we see whether the file was replaced */
+    QUIET_SECONDS = 60, /* the same error is logged once in that time */
+    MAX_SET_ASIDE = 3   /* files that one process gives up on for damage met while running */
 };
+
+/* A read transaction and the cursor that it opened, if it did. */
+typedef struct {
+    MDB_txn *txn;
+    MDB_cursor *hash_cursor;
+} kept_txn;
 
 struct cat_env {
     const char *directory;
     const char *data_name;
     pid_t pid;
     pthread_rwlock_t gate;
-    cat_file file;         /* changed only with the gate held alone */
-    unsigned generation;   /* likewise: of `file` and its map */
-    int set_aside_count;   /* likewise */
+    cat_file file;       /* changed only with the gate held alone */
+    unsigned generation; /* likewise: of `file` and its map */
+    int set_aside_count; /* likewise */
     pthread_mutex_t spare_lock;
-    MDB_txn *spare[SPARE_TXNS];
+    kept_txn spare[SPARE_TXNS];
     int spare_count;
     atomic_llong next_look; /* seconds of the monotonic clock */
     atomic_llong quiet_full, quiet_error;
@@ -57,52 +63,59 @@ static int is_time(atomic_llong *next, long long every)
 
 /* --- spare read transactions: beginning one anew would take a lock that all processes share ----------------------- */
 
-static MDB_txn *spare_take(cat_env *env)
+static kept_txn spare_take(cat_env *env)
 {
-    MDB_txn *txn = NULL;
+    kept_txn kept = {NULL, NULL};
 
     pthread_mutex_lock(&env->spare_lock);
     if (env->spare_count > 0)
-        txn = env->spare[--env->spare_count];
+        kept = env->spare[--env->spare_count];
     pthread_mutex_unlock(&env->spare_lock);
-    return txn;
+    return kept;
 }
 
-static void spare_put(cat_env *env, MDB_txn *txn)
+static void kept_free(kept_txn *kept)
 {
-    mdb_txn_reset(txn);
+    if (kept->hash_cursor)
+        mdb_cursor_close(kept->hash_cursor);
+    mdb_txn_abort(kept->txn);
+}
+
+static void spare_put(cat_env *env, kept_txn *kept)
+{
+    int full;
+
+    mdb_txn_reset(kept->txn);
     pthread_mutex_lock(&env->spare_lock);
-    if (env->spare_count < SPARE_TXNS) {
-        env->spare[env->spare_count++] = txn;
-        txn = NULL;
-    }
+    full = env->spare_count == SPARE_TXNS;
+    if (!full)
+        env->spare[env->spare_count++] = *kept;
     pthread_mutex_unlock(&env->spare_lock);
-    if (txn)
-        mdb_txn_abort(txn);
+    if (full)
+        kept_free(kept);
 }
 
 static void spare_drop_all(cat_env *env)
 {
-    MDB_txn *txn;
+    kept_txn kept;
 
-    while ((txn = spare_take(env)) != NULL)
-        mdb_txn_abort(txn);
+    while ((kept = spare_take(env)).txn != NULL)
+        kept_free(&kept);
 }
 
-static int begin_read(cat_env *env, MDB_txn **txn)
+static int begin_read(cat_env *env, kept_txn *kept)
 {
     int rc, stale;
 
-    if ((*txn = spare_take(env)) != NULL) {
-        if ((rc = mdb_txn_renew(*txn)) != 0) {
-            mdb_txn_abort(*txn);
-            *txn = NULL;
-        }
+    *kept = spare_take(env);
+    if (kept->txn) {
+        if ((rc = mdb_txn_renew(kept->txn)) != 0)
+            kept_free(kept);
         return rc;
     }
-    rc = mdb_txn_begin(env->file.mdb, NULL, MDB_RDONLY, txn);
+    rc = mdb_txn_begin(env->file.mdb, NULL, MDB_RDONLY, &kept->txn);
     if (rc == MDB_READERS_FULL && mdb_reader_check(env->file.mdb, &stale) == 0 && stale > 0)
-        rc = mdb_txn_begin(env->file.mdb, NULL, MDB_RDONLY, txn);
+        rc = mdb_txn_begin(env->file.mdb, NULL, MDB_RDONLY, &kept->txn);
     return rc;
 }
 
@@ -215,7 +228,8 @@ static void look_for_replacement(cat_env *env)
 
 static int run_once(cat_env *env, int write, cat_work *work, void *baton, unsigned *generation)
 {
-    cat_txn txn = {env, NULL, env->file.db};
+    cat_txn txn = {env, NULL, env->file.db, NULL};
+    kept_txn kept;
     int rc;
 
     pthread_rwlock_rdlock(&env->gate);
@@ -223,9 +237,11 @@ static int run_once(cat_env *env, int write, cat_work *work, void *baton, unsign
     if (!env->file.mdb) {
         rc = ENODEV;
     } else if (!write) {
-        if ((rc = begin_read(env, &txn.txn)) == 0) {
+        if ((rc = begin_read(env, &kept)) == 0) {
+            txn.txn = kept.txn;
+            txn.hash_cursor = &kept.hash_cursor;
             rc = work(&txn, baton);
-            spare_put(env, txn.txn);
+            spare_put(env, &kept);
         }
     } else if ((rc = mdb_txn_begin(env->file.mdb, NULL, 0, &txn.txn)) == 0) {
         rc = work(&txn, baton);
@@ -250,10 +266,11 @@ static apr_status_t status_of(cat_env *env, int rc, int write)
         return APR_NOTFOUND;
     if (is_full(rc) || (write && rc == EIO)) { /* EIO is all that LMDB says when a write was cut short */
         if (is_time(&env->quiet_full, QUIET_SECONDS))
-            bt_log(BT_LOG_ERR, 104, rc,
-                   "the catalogue %s cannot be written, as the disk or a quota is full (or the disk fails): nothing new "
-                   "is published until there is room",
-                   env->data_name);
+            bt_log(
+                BT_LOG_ERR, 104, rc,
+                "the catalogue %s cannot be written, as the disk or a quota is full (or the disk fails): nothing new "
+                "is published until there is room",
+                env->data_name);
         return APR_ENOSPC;
     }
     if (rc == 0 || rc >= APR_OS_START_ERROR || rc == EINVAL)

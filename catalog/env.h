@@ -14,7 +14,8 @@ typedef struct cat_env cat_env;
 typedef struct {
     cat_env *env;
     MDB_txn *txn;
-    const MDB_dbi *db; /* CAT_DB_COUNT of them */
+    const MDB_dbi *db;        /* CAT_DB_COUNT of them */
+    MDB_cursor **hash_cursor; /* reading: one for CAT_DB_HASH that is kept with the transaction; writing: NULL */
 } cat_txn;
 
 /**

@@ -19,8 +19,8 @@ enum {
     MAX_READERS = 4096,           /* transactions at once, all children together: 64 bytes each in the lock file */
     KEEP_BAD = 3,                 /* files set aside */
     LOCK_SIZE = (MAX_READERS + 64) * 64,
-    BYTE_OPENING = 0,             /* of catalog.lock: held while one process looks at, renames or makes the file */
-    BYTE_IN_USE = 1               /* held, shared, by each process that has it open */
+    BYTE_OPENING = 0, /* of catalog.lock: held while one process looks at, renames or makes the file */
+    BYTE_IN_USE = 1   /* held, shared, by each process that has it open */
 };
 
 typedef struct {
@@ -174,15 +174,15 @@ static const struct {
     const char *name;
     unsigned flags;
 } databases[CAT_DB_COUNT] = {
-    [CAT_DB_LAYOUT] = {"layout", 0},   [CAT_DB_PATH] = {"path", 0},   [CAT_DB_HASH] = {"hash", 0},
-    [CAT_DB_TORRENT] = {"torrent", 0}, [CAT_DB_LAYER] = {"layer", 0}, [CAT_DB_GONE] = {"gone", 0},
+    [CAT_DB_LAYOUT] = {"layout", 0},     [CAT_DB_PATH] = {"path", 0},   [CAT_DB_HASH] = {"hash", 0},
+    [CAT_DB_TORRENT] = {"torrent", 0},   [CAT_DB_LAYER] = {"layer", 0}, [CAT_DB_GONE] = {"gone", 0},
     [CAT_DB_GONE_AGE] = {"gone-age", 0},
 };
 
 /* @return MDB_VERSION_MISMATCH if the file is another layout's */
 static int open_databases(MDB_txn *txn, MDB_dbi db[CAT_DB_COUNT])
 {
-    MDB_val key = {6, (void *)(apr_uintptr_t)"layout"}, value;
+    MDB_val key = {6, (void *)(apr_uintptr_t) "layout"}, value;
     MDB_stat stat;
     MDB_dbi root;
     int rc;
@@ -237,10 +237,10 @@ static int open_lmdb(cat_file *file, const file_names *names)
 
     if ((rc = mdb_env_create(&mdb)) != 0)
         return rc;
-    if ((rc = mdb_env_set_maxdbs(mdb, CAT_DB_COUNT)) == 0 && (rc = mdb_env_set_maxreaders(mdb, MAX_READERS)) == 0
-        && (rc = mdb_env_set_mapsize(mdb, cat_map_size_for(size))) == 0
-        && (rc = mdb_env_open(mdb, names->data, flags, 0600)) == 0 && (rc = mdb_reader_check(mdb, &stale)) == 0
-        && (rc = mdb_txn_begin(mdb, NULL, 0, &txn)) == 0) {
+    if ((rc = mdb_env_set_maxdbs(mdb, CAT_DB_COUNT)) == 0 && (rc = mdb_env_set_maxreaders(mdb, MAX_READERS)) == 0 &&
+        (rc = mdb_env_set_mapsize(mdb, cat_map_size_for(size))) == 0 &&
+        (rc = mdb_env_open(mdb, names->data, flags, 0600)) == 0 && (rc = mdb_reader_check(mdb, &stale)) == 0 &&
+        (rc = mdb_txn_begin(mdb, NULL, 0, &txn)) == 0) {
         rc = open_databases(txn, file->db);
         if (rc == 0)
             rc = mdb_txn_commit(txn);

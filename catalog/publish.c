@@ -52,11 +52,11 @@ static int publish(const cat_txn *txn, void *baton)
         return rc;
     if ((rc = cat_del_all(txn, &c->key)) != 0)
         return rc;
-    if ((rc = cat_put_record(txn, &c->key, c->record)) != 0
-        || (rc = put_value(txn, CAT_DB_TORRENT, &c->key, torrent->infodict, torrent->infodict_length)) != 0)
+    if ((rc = cat_put_record(txn, &c->key, c->record)) != 0 ||
+        (rc = put_value(txn, CAT_DB_TORRENT, &c->key, torrent->infodict, torrent->infodict_length)) != 0)
         return rc;
-    if (torrent->layer_length > 0
-        && (rc = put_value(txn, CAT_DB_LAYER, &c->key, torrent->layer, torrent->layer_length)) != 0)
+    if (torrent->layer_length > 0 &&
+        (rc = put_value(txn, CAT_DB_LAYER, &c->key, torrent->layer, torrent->layer_length)) != 0)
         return rc;
     for (int i = 0; i < now_count; i++)
         if ((rc = cat_del_gone(txn, &now[i])) != 0)
@@ -68,11 +68,11 @@ static int is_sound(const tg_torrent *torrent)
 {
     static const bt_infohash_v2 no_hash;
 
-    return torrent->version >= TG_V1 && torrent->version <= TG_HYBRID && torrent->infodict
-           && torrent->infodict_length > 0 && torrent->infodict_length <= CAT_TORRENT_MAX
-           && torrent->layer_length <= CAT_TORRENT_MAX && (torrent->layer || torrent->layer_length == 0)
-           && !((torrent->version & TG_V1) && bt_infohash_is_zero(&torrent->v1))
-           && !((torrent->version & TG_V2) && memcmp(&torrent->v2, &no_hash, sizeof no_hash) == 0);
+    return torrent->version >= TG_V1 && torrent->version <= TG_HYBRID && torrent->infodict &&
+           torrent->infodict_length > 0 && torrent->infodict_length <= CAT_TORRENT_MAX &&
+           torrent->layer_length <= CAT_TORRENT_MAX && (torrent->layer || torrent->layer_length == 0) &&
+           !((torrent->version & TG_V1) && bt_infohash_is_zero(&torrent->v1)) &&
+           !((torrent->version & TG_V2) && memcmp(&torrent->v2, &no_hash, sizeof no_hash) == 0);
 }
 
 apr_status_t cat_publish(cat_catalog *catalog, const char *path, const char *url, apr_uint64_t grant,

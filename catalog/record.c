@@ -133,8 +133,8 @@ int cat_record_read(const MDB_val *value, cat_record *record)
     memcpy(&sum, bytes + body, sizeof sum);
     if (sum != cat_sum(bytes, body))
         return 0;
-    if (head.published > 1 || head.version < TG_V1 || head.version > TG_HYBRID || head.path_length == 0
-        || head.infodict_length > CAT_TORRENT_MAX || head.layer_length > CAT_TORRENT_MAX)
+    if (head.published > 1 || head.version < TG_V1 || head.version > TG_HYBRID || head.path_length == 0 ||
+        head.infodict_length > CAT_TORRENT_MAX || head.layer_length > CAT_TORRENT_MAX)
         return 0;
     if (bytes[sizeof head + head.path_length] != '\0' || bytes[body - 1] != '\0')
         return 0;

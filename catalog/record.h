@@ -8,8 +8,8 @@
 #include "catalog/catalog.h"
 
 enum {
-    CAT_RECORD_FORMAT = 1,         /* first byte of each record */
-    CAT_TEXT_MAX = 64 * 1024,      /* of a path or URL, bytes */
+    CAT_RECORD_FORMAT = 1,               /* first byte of each record */
+    CAT_TEXT_MAX = 64 * 1024,            /* of a path or URL, bytes */
     CAT_TORRENT_MAX = 1024 * 1024 * 512, /* of an infodict or piece layer, bytes */
     CAT_PATH_KEY_SIZE = 32
 };
@@ -19,7 +19,8 @@ typedef struct {
     unsigned char b[CAT_PATH_KEY_SIZE];
 } cat_path_key;
 
-/* An entry and what only this room needs of it. As read, its texts point into the database: valid in the transaction. */
+/* An entry and what only this room needs of it. As read, its texts point into the database: valid in the transaction.
+ */
 typedef struct {
     cat_entry entry;
     apr_int64_t length;                  /* of the file in the torrent, bytes */

@@ -135,6 +135,27 @@ int cat_del_all(const cat_txn *txn, const cat_path_key *key)
 
 /* --- info-hashes -------------------------------------------------------------------------------------------------- */
 
+/* Read transactions keep their cursor, so that a look-up by hash allocates nothing. */
+static int open_hash_cursor(const cat_txn *txn, MDB_cursor **cursor)
+{
+    int rc;
+
+    if (txn->hash_cursor && *txn->hash_cursor) {
+        *cursor = *txn->hash_cursor;
+        return mdb_cursor_renew(txn->txn, *cursor);
+    }
+    rc = mdb_cursor_open(txn->txn, txn->db[CAT_DB_HASH], cursor);
+    if (rc == 0 && txn->hash_cursor)
+        *txn->hash_cursor = *cursor;
+    return rc;
+}
+
+static void close_hash_cursor(const cat_txn *txn, MDB_cursor *cursor)
+{
+    if (!txn->hash_cursor)
+        mdb_cursor_close(cursor);
+}
+
 /* Steps to the next key of that hash; the first step starts at `from`. @return MDB_NOTFOUND after the last */
 static int next_of_hash(MDB_cursor *cursor, const bt_infohash *hash, MDB_cursor_op step, cat_hash_key *found)
 {
@@ -155,7 +176,7 @@ int cat_get_by_hash(const cat_txn *txn, const bt_infohash *hash, int nth, cat_re
     MDB_cursor_op step = MDB_SET_RANGE;
     MDB_cursor *cursor;
     cat_hash_key found;
-    int rc = mdb_cursor_open(txn->txn, txn->db[CAT_DB_HASH], &cursor);
+    int rc = open_hash_cursor(txn, &cursor);
 
     if (rc != 0)
         return rc;
@@ -167,7 +188,7 @@ int cat_get_by_hash(const cat_txn *txn, const bt_infohash *hash, int nth, cat_re
         if (rc != 0 || nth-- == 0)
             break;
     }
-    mdb_cursor_close(cursor);
+    close_hash_cursor(txn, cursor);
     return rc;
 }
 
@@ -175,12 +196,12 @@ int cat_hash_in_use(const cat_txn *txn, const bt_infohash *hash, int any)
 {
     MDB_cursor *cursor;
     cat_hash_key found;
-    int rc = mdb_cursor_open(txn->txn, txn->db[CAT_DB_HASH], &cursor);
+    int rc = open_hash_cursor(txn, &cursor);
 
     if (rc != 0)
         return rc;
     rc = next_of_hash(cursor, hash, MDB_SET_RANGE, &found);
-    mdb_cursor_close(cursor);
+    close_hash_cursor(txn, cursor);
     return rc == 0 && found.withdrawn && !any ? MDB_NOTFOUND : rc;
 }
 
@@ -256,8 +277,8 @@ static int prune_gone(const cat_txn *txn, apr_time_t now)
             memcpy(&age, key.mv_data, sizeof age);
         if (stat.ms_entries <= CAT_GONE_MAX && get_time(age.time) >= limit)
             break;
-        if ((rc = mdb_cursor_del(cursor, 0)) != 0
-            || (rc = delete_if_there(txn, CAT_DB_GONE, val_of(age.hash.b, sizeof age.hash.b))) != 0)
+        if ((rc = mdb_cursor_del(cursor, 0)) != 0 ||
+            (rc = delete_if_there(txn, CAT_DB_GONE, val_of(age.hash.b, sizeof age.hash.b))) != 0)
             break;
         stat.ms_entries--;
     }
@@ -278,8 +299,8 @@ int cat_put_gone(const cat_txn *txn, const bt_infohash *hash, cat_standing why, 
         return rc;
     put_time(gone.time, now);
     put_time(age.time, now);
-    if ((rc = mdb_put(txn->txn, txn->db[CAT_DB_GONE], &key, &value, 0)) == 0
-        && (rc = put_key(txn, CAT_DB_GONE_AGE, val_of(&age, sizeof age))) == 0)
+    if ((rc = mdb_put(txn->txn, txn->db[CAT_DB_GONE], &key, &value, 0)) == 0 &&
+        (rc = put_key(txn, CAT_DB_GONE_AGE, val_of(&age, sizeof age))) == 0)
         rc = prune_gone(txn, now);
     return rc;
 }

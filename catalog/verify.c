@@ -23,7 +23,7 @@ enum {
     FLAG_NO_SUBDIR = 0x4000,
     MAX_DEPTH = 32,
     MAX_PAGE = 65536,
-    MAX_TAIL_PAGES = 1 << 18, /* a change may drop pages again before they were ever written: the file ends before */
+    MAX_TAIL_PAGES = 1 << 18,    /* a change may drop pages again before they were ever written: the file ends before */
     WARM_MAX = 256 * 1024 * 1024 /* files up to this size are read ahead, and the heads of large values looked at too */
 };
 
@@ -299,9 +299,9 @@ static int walk_page(walk *w, size_t number, unsigned depth, tally *t)
     sound = read_at(w->fd, bytes, w->page_size, number * w->page_size) || fail(w, "it cannot be read");
     memcpy(&page, bytes, sizeof page);
     /* Leaves are all at the same depth. A branch has two children at least. */
-    if (sound && (page.number != number || page.flags != (depth > 1 ? PAGE_BRANCH : PAGE_LEAF)
-                  || page.lower < sizeof page + (depth > 1 ? 4 : 2) || page.lower % 2 || page.lower > page.upper
-                  || page.upper > w->page_size))
+    if (sound && (page.number != number || page.flags != (depth > 1 ? PAGE_BRANCH : PAGE_LEAF) ||
+                  page.lower < sizeof page + (depth > 1 ? 4 : 2) || page.lower % 2 || page.lower > page.upper ||
+                  page.upper > w->page_size))
         sound = fail(w, "a page is damaged");
     if (sound) {
         *(depth > 1 ? &t->branch_pages : &t->leaf_pages) += 1;
@@ -321,8 +321,8 @@ static int walk_tree(walk *w, const tree_head *tree, tally *t)
     } else if (!walk_page(w, tree->root, tree->depth, t)) {
         return 0;
     }
-    if (t->branch_pages != tree->branch_pages || t->leaf_pages != tree->leaf_pages
-        || t->overflow_pages != tree->overflow_pages || t->entries != tree->entries)
+    if (t->branch_pages != tree->branch_pages || t->leaf_pages != tree->leaf_pages ||
+        t->overflow_pages != tree->overflow_pages || t->entries != tree->entries)
         return fail(w, "a tree's size is not what it says");
     return 1;
 }

@@ -1,4 +1,5 @@
-/* Is a file a sound LMDB database? LMDB itself trusts what it reads, and crashes on a file that was cut or scribbled on. */
+/* Is a file a sound LMDB database? LMDB itself trusts what it reads, and crashes on a file that was cut or scribbled
+ * on. */
 #ifndef CAT_VERIFY_H
 #define CAT_VERIFY_H
 

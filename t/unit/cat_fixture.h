@@ -1,4 +1,5 @@
-/* What the tests of the catalogue share: a directory of their own, torrents made by hand, and a recorder of messages. */
+/* What the tests of the catalogue share: a directory of their own, torrents made by hand, and a recorder of messages.
+ */
 #ifndef CAT_FIXTURE_H
 #define CAT_FIXTURE_H
 
@@ -31,7 +32,8 @@ const char *fix_name(fixture *f, const char *name);
 /** How many names in the directory start with `prefix`? */
 int fix_count_files(fixture *f, const char *prefix);
 
-/** A torrent whose hashes and bytes follow from `seed`. `size` is of the infodict; memory is malloc'd: fix_free_torrent. */
+/** A torrent whose hashes and bytes follow from `seed`. `size` is of the infodict; memory is malloc'd:
+ * fix_free_torrent. */
 tg_torrent fix_torrent(tg_version version, unsigned seed, apr_size_t size, apr_size_t layer_size);
 void fix_free_torrent(tg_torrent *torrent);
 

@@ -55,9 +55,9 @@ static image make_image(fixture *f)
             fix_publish(f->catalog, apr_psprintf(f->pool, "/file %u", i), i, i % 5 ? 300 : 9000, i % 3 ? 64 : 5000),
             APR_SUCCESS);
     for (unsigned i = 0; i < ENTRIES; i += 7)
-        assert_int_equal(cat_withdraw(f->catalog, apr_psprintf(f->pool, "/file %u", i),
-                                      i % 2 ? CAT_CHANGED : CAT_PROTECTED),
-                         APR_SUCCESS);
+        assert_int_equal(
+            cat_withdraw(f->catalog, apr_psprintf(f->pool, "/file %u", i), i % 2 ? CAT_CHANGED : CAT_PROTECTED),
+            APR_SUCCESS);
     fix_check(f->catalog);
     fix_close(f);
     return read_image(fix_name(f, "catalog.mdb"));
@@ -92,9 +92,9 @@ static void use_catalogue(fixture *f)
     if (cat_walk(f->catalog, nothing, NULL) != APR_SUCCESS)
         _exit(3);
     cat_check(f->catalog, NULL, NULL, &faults);
-    if (fix_publish(f->catalog, "/new", 5000, 100, 0) != APR_SUCCESS
-        || cat_find_path(f->catalog, "/new", f->pool, &entry) != APR_SUCCESS
-        || cat_read_torrent(f->catalog, &entry, f->pool, &torrent) != APR_SUCCESS)
+    if (fix_publish(f->catalog, "/new", 5000, 100, 0) != APR_SUCCESS ||
+        cat_find_path(f->catalog, "/new", f->pool, &entry) != APR_SUCCESS ||
+        cat_read_torrent(f->catalog, &entry, f->pool, &torrent) != APR_SUCCESS)
         _exit(4);
     apr_pool_destroy(f->pool);
     _exit(fix_logged(100) ? 100 : 0);
@@ -139,7 +139,8 @@ static void test_cut_short(void **state)
 {
     fixture *f = *state;
     image img = make_image(f);
-    const apr_size_t sizes[] = {0, 1, 15, 100, 4095, 4096, 4097, 8191, 8192, 8193, 12288, img.size / 2, img.size - 4096};
+    const apr_size_t sizes[] = {0,    1,    15,   100,   4095,         4096,           4097,
+                                8191, 8192, 8193, 12288, img.size / 2, img.size - 4096};
 
     for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         forget_bad(f);
@@ -209,7 +210,7 @@ static void test_scribbled_on(void **state)
 /* Changes the layout mark with LMDB itself. */
 static void write_layout(fixture *f, const char *mark)
 {
-    MDB_val key = {6, (void *)(uintptr_t)"layout"}, value = {strlen(mark), (void *)(uintptr_t)mark};
+    MDB_val key = {6, (void *)(uintptr_t) "layout"}, value = {strlen(mark), (void *)(uintptr_t)mark};
     MDB_env *env;
     MDB_txn *txn;
     MDB_dbi dbi;

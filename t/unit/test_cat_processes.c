@@ -258,8 +258,8 @@ static int read_big(fixture *f, const char *who)
 
     for (unsigned i = 0; good && i < BIG_COUNT; i++) {
         apr_pool_create(&pool, f->pool);
-        good = cat_find_path(f->catalog, apr_psprintf(pool, "/%s %u", who, i), pool, &entry) == APR_SUCCESS
-               && cat_read_torrent(f->catalog, &entry, pool, &torrent) == APR_SUCCESS;
+        good = cat_find_path(f->catalog, apr_psprintf(pool, "/%s %u", who, i), pool, &entry) == APR_SUCCESS &&
+               cat_read_torrent(f->catalog, &entry, pool, &torrent) == APR_SUCCESS;
         apr_pool_destroy(pool);
     }
     return good;
@@ -377,14 +377,10 @@ static void test_removed_file_is_made_again(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(test_killed_at_any_moment),
-                                       TEST(test_killed_while_opening),
-                                       TEST(test_dead_readers_are_cleared),
-                                       TEST(test_made_by_one_of_many),
-                                       TEST(test_set_aside_by_one_of_many),
-                                       TEST(test_grows_under_another_process),
-                                       TEST(test_follows_a_file_set_aside),
-                                       TEST(test_removed_file_is_made_again)};
+    const struct CMUnitTest tests[] = {TEST(test_killed_at_any_moment),     TEST(test_killed_while_opening),
+                                       TEST(test_dead_readers_are_cleared), TEST(test_made_by_one_of_many),
+                                       TEST(test_set_aside_by_one_of_many), TEST(test_grows_under_another_process),
+                                       TEST(test_follows_a_file_set_aside), TEST(test_removed_file_is_made_again)};
 
     return cmocka_run_group_tests_name("catalogue among processes", tests, NULL, NULL);
 }

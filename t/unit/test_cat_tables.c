@@ -14,9 +14,15 @@
 
 static cat_record example(void)
 {
-    cat_record record = {.entry = {.path = "/srv/a file", .url = "host http://h/a%20file", .grant = 3, .published = 1,
-                                   .created = 1234567, .version = TG_HYBRID, .piece_length = 65536,
-                                   .infodict_length = 99, .layer_length = 64},
+    cat_record record = {.entry = {.path = "/srv/a file",
+                                   .url = "host http://h/a%20file",
+                                   .grant = 3,
+                                   .published = 1,
+                                   .created = 1234567,
+                                   .version = TG_HYBRID,
+                                   .piece_length = 65536,
+                                   .infodict_length = 99,
+                                   .layer_length = 64},
                          .length = 77777,
                          .infodict_sum = 11,
                          .layer_sum = 22};

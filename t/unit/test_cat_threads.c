@@ -20,13 +20,13 @@ static int read_steady(cat_catalog *catalog, unsigned n, apr_pool_t *pool)
 {
     tg_torrent expected = fix_torrent(TG_HYBRID, n, 500, 64), torrent;
     cat_entry entry, by_hash;
-    int good = cat_find_path(catalog, apr_psprintf(pool, "/steady %u", n), pool, &entry) == APR_SUCCESS
-               && cat_standing_of(catalog, &expected.v1) == CAT_PUBLISHED
-               && cat_find_hash(catalog, &expected.v1, 0, pool, &by_hash) == APR_SUCCESS
-               && strcmp(by_hash.path, entry.path) == 0
-               && cat_read_torrent(catalog, &entry, pool, &torrent) == APR_SUCCESS
-               && torrent.infodict_length == expected.infodict_length
-               && memcmp(torrent.infodict, expected.infodict, expected.infodict_length) == 0;
+    int good = cat_find_path(catalog, apr_psprintf(pool, "/steady %u", n), pool, &entry) == APR_SUCCESS &&
+               cat_standing_of(catalog, &expected.v1) == CAT_PUBLISHED &&
+               cat_find_hash(catalog, &expected.v1, 0, pool, &by_hash) == APR_SUCCESS &&
+               strcmp(by_hash.path, entry.path) == 0 &&
+               cat_read_torrent(catalog, &entry, pool, &torrent) == APR_SUCCESS &&
+               torrent.infodict_length == expected.infodict_length &&
+               memcmp(torrent.infodict, expected.infodict, expected.infodict_length) == 0;
 
     fix_free_torrent(&expected);
     return good;
