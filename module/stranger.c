@@ -6,6 +6,7 @@
 #include <http_protocol.h>
 #include <http_request.h>
 #include <http_vhost.h>
+#include <ap_mpm.h>
 #include <apr_strings.h>
 #include <util_filter.h>
 
@@ -184,6 +185,32 @@ int bth_is_transformed(const request_rec *r)
     return 0;
 }
 
+/* Modules that look at the connection's socket or log each request in post_read_request: the stranger has no socket and
+ * is no client. The MPM is one of them. */
+static int is_about_the_socket(const char *module)
+{
+    const char *mpm = ap_show_mpm();
+    apr_size_t length = strlen(mpm);
+
+    return !strcmp(module, "mod_reqtimeout.c") || !strcmp(module, "mod_log_forensic.c") ||
+           (!strncasecmp(module, mpm, length) && !strcmp(module + length, ".c"));
+}
+
+/* As ap_run_post_read_request, but for those: the environment (SetEnvIf) and early headers are made here. */
+static int run_post_read_request(request_rec *r)
+{
+    const apr_array_header_t *hooks = ap_hook_get_post_read_request();
+    int answer = OK;
+
+    for (int i = 0; hooks && i < hooks->nelts && (answer == OK || answer == DECLINED); i++) {
+        const ap_LINK_post_read_request_t *hook = &APR_ARRAY_IDX(hooks, i, ap_LINK_post_read_request_t);
+
+        if (!is_about_the_socket(hook->szName ? hook->szName : ""))
+            answer = hook->pFunc(r);
+    }
+    return answer;
+}
+
 int bth_stranger_look(const char *origin, apr_pool_t *pool, apr_thread_t *thread, bth_stranger_view *view)
 {
     origin_parts parts;
@@ -194,7 +221,7 @@ int bth_stranger_look(const char *origin, apr_pool_t *pool, apr_thread_t *thread
     if (!split_origin(pool, origin, &parts) || !(c = stranger_connection(&parts, pool, thread)))
         return 0;
     r = stranger_request(c, &parts, parts.path);
-    answer = r->status == HTTP_OK ? ap_run_post_read_request(r) : r->status;
+    answer = r->status == HTTP_OK ? run_post_read_request(r) : r->status;
     if (answer != OK && answer != DECLINED)
         return 0;
     if (ap_process_request_internal(r) != OK || !(r = follow_redirects(r, &parts)) || !is_plain_file(r))
