@@ -24,6 +24,7 @@ typedef struct {
     apr_time_t created;
     tg_version version;
     bt_infohash v1;            /* zero if there is none */
+    bt_infohash v1_aria2;      /* see tg_torrent; zero if there is none */
     bt_infohash_v2 v2;         /* zero if there is none */
     apr_uint32_t piece_length; /* bytes */
     apr_size_t infodict_length, layer_length; /* bytes; see cat_read_torrent */

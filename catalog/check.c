@@ -59,7 +59,7 @@ static void check_value(check *c, cat_db db, const cat_path_key *key, const char
 static void check_record(check *c, const MDB_val *key, const MDB_val *value)
 {
     cat_path_key id;
-    bt_infohash hashes[2];
+    bt_infohash hashes[CAT_HASHES_MAX];
     cat_record record;
     MDB_val ignored;
     int count;

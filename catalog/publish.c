@@ -41,7 +41,7 @@ static int publish(const cat_txn *txn, void *baton)
 {
     change *c = baton;
     const tg_torrent *torrent = c->torrent;
-    bt_infohash before[2], now[2];
+    bt_infohash before[CAT_HASHES_MAX], now[CAT_HASHES_MAX];
     int before_count = 0, now_count = cat_record_hashes(c->record, now);
     cat_record old;
     int rc = cat_get_record(txn, &c->key, &old);
@@ -89,6 +89,7 @@ apr_status_t cat_publish(cat_catalog *catalog, const char *path, const char *url
         record.entry.v1 = torrent->v1;
     if (torrent->version & TG_V2)
         record.entry.v2 = torrent->v2;
+    record.entry.v1_aria2 = torrent->v1_aria2;
     record.entry.piece_length = torrent->piece_length;
     record.entry.infodict_length = torrent->infodict_length;
     record.entry.layer_length = torrent->layer_length;
@@ -119,7 +120,7 @@ static int look_for_grant(const cat_txn *txn, void *baton)
 static int grant(const cat_txn *txn, void *baton)
 {
     const change *c = baton;
-    bt_infohash hashes[2];
+    bt_infohash hashes[CAT_HASHES_MAX];
     cat_record record;
     int count, rc;
 
@@ -155,7 +156,7 @@ static int withdraw_damaged(const cat_txn *txn, change *c)
 static int withdraw(const cat_txn *txn, void *baton)
 {
     change *c = baton;
-    bt_infohash hashes[2];
+    bt_infohash hashes[CAT_HASHES_MAX];
     cat_record record;
     int count, rc;
 

@@ -20,12 +20,13 @@ typedef struct __attribute__((packed)) {
     apr_uint64_t infodict_length, layer_length;
     apr_uint64_t infodict_sum, layer_sum;
     unsigned char v1[BT_HASH_SIZE];
+    unsigned char v1_aria2[BT_HASH_SIZE];
     unsigned char v2[BT_HASH_V2_SIZE];
     unsigned char root[BT_HASH_V2_SIZE];
     apr_uint32_t path_length, url_length; /* without their NULs */
 } record_head;
 
-_Static_assert(sizeof(record_head) == 196, "the layout of a record is fixed: a change needs a new CAT_RECORD_FORMAT");
+_Static_assert(sizeof(record_head) == 216, "the layout of a record is fixed: a change needs a new CAT_RECORD_FORMAT");
 
 cat_path_key cat_path_key_of(const char *path)
 {
@@ -65,6 +66,7 @@ static void head_from(record_head *head, const cat_record *record, apr_size_t pa
     head->infodict_sum = record->infodict_sum;
     head->layer_sum = record->layer_sum;
     memcpy(head->v1, entry->v1.b, sizeof head->v1);
+    memcpy(head->v1_aria2, entry->v1_aria2.b, sizeof head->v1_aria2);
     memcpy(head->v2, entry->v2.b, sizeof head->v2);
     memcpy(head->root, record->root, sizeof head->root);
     head->path_length = (apr_uint32_t)path_length;
@@ -87,6 +89,7 @@ static void record_from(cat_record *record, const record_head *head, const char 
     entry->created = head->created;
     entry->version = (tg_version)head->version;
     memcpy(entry->v1.b, head->v1, sizeof head->v1);
+    memcpy(entry->v1_aria2.b, head->v1_aria2, sizeof head->v1_aria2);
     memcpy(entry->v2.b, head->v2, sizeof head->v2);
     entry->piece_length = head->piece_length;
     entry->infodict_length = (apr_size_t)head->infodict_length;
@@ -142,7 +145,7 @@ int cat_record_read(const MDB_val *value, cat_record *record)
     return 1;
 }
 
-int cat_record_hashes(const cat_record *record, bt_infohash hashes[2])
+int cat_record_hashes(const cat_record *record, bt_infohash hashes[CAT_HASHES_MAX])
 {
     int count = 0;
 
@@ -150,12 +153,14 @@ int cat_record_hashes(const cat_record *record, bt_infohash hashes[2])
         hashes[count++] = record->entry.v1;
     if (record->entry.version & TG_V2)
         hashes[count++] = bt_infohash_truncate(&record->entry.v2);
+    if (!bt_infohash_is_zero(&record->entry.v1_aria2))
+        hashes[count++] = record->entry.v1_aria2;
     return count;
 }
 
 int cat_record_has(const cat_record *record, const bt_infohash *hash)
 {
-    bt_infohash hashes[2];
+    bt_infohash hashes[CAT_HASHES_MAX];
     int count = cat_record_hashes(record, hashes);
 
     for (int i = 0; i < count; i++)

@@ -19,6 +19,9 @@ typedef struct {
     unsigned char b[CAT_PATH_KEY_SIZE];
 } cat_path_key;
 
+/* v1, v2 cut to 20 bytes, and the v1 hash that aria2 makes of a hybrid. */
+enum { CAT_HASHES_MAX = 3 };
+
 /* An entry and what only this room needs of it. As read, its texts point into the database: valid in the transaction.
  */
 typedef struct {
@@ -40,10 +43,10 @@ apr_status_t cat_record_write(bt_buf *buf, const cat_record *record);
 /** @return 1, or 0 if the value is no sound record of this format */
 int cat_record_read(const MDB_val *value, cat_record *record);
 
-/** Has the record this info-hash, v1 or v2 cut to 20 bytes? */
+/** Is this one of its info-hashes? */
 int cat_record_has(const cat_record *record, const bt_infohash *hash);
 
-/** The record's info-hashes in 20-byte form. @return how many, 0 to 2 */
-int cat_record_hashes(const cat_record *record, bt_infohash hashes[2]);
+/** The record's info-hashes in 20-byte form. @return how many */
+int cat_record_hashes(const cat_record *record, bt_infohash hashes[CAT_HASHES_MAX]);
 
 #endif

@@ -66,7 +66,7 @@ static int del_hash(const cat_txn *txn, const bt_infohash *hash, int withdrawn, 
 int cat_put_record(const cat_txn *txn, const cat_path_key *key, const cat_record *record)
 {
     MDB_val id = val_of(key->b, sizeof key->b), value;
-    bt_infohash hashes[2];
+    bt_infohash hashes[CAT_HASHES_MAX];
     int count = cat_record_hashes(record, hashes), rc;
     bt_buf buf;
 
@@ -85,7 +85,7 @@ int cat_put_record(const cat_txn *txn, const cat_path_key *key, const cat_record
 
 static int del_hashes(const cat_txn *txn, const cat_path_key *key, const cat_record *record)
 {
-    bt_infohash hashes[2];
+    bt_infohash hashes[CAT_HASHES_MAX];
     int count = cat_record_hashes(record, hashes), rc = 0;
 
     for (int i = 0; rc == 0 && i < count; i++)

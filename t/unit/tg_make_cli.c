@@ -1,0 +1,54 @@
+/* tg_make_cli FILE v1|v2|hybrid PIECE_LENGTH OUT: makes the torrent of a file, for tests in other languages. */
+#include <apr_general.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "torrentgen/metainfo.h"
+#include "torrentgen/queue.h"
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+static apr_status_t write_torrent(const tg_torrent *torrent, const char *path)
+{
+    static const tg_envelope envelope = {.created_by = "mod_bthttp"};
+    FILE *file = fopen(path, "wb");
+    bt_buf buf;
+    apr_status_t status;
+
+    bt_buf_init(&buf, 256u << 20);
+    status = tg_metainfo_write(&buf, torrent, &envelope);
+    if (!file || (status == APR_SUCCESS && fwrite(buf.data, 1, buf.length, file) != buf.length))
+        status = APR_EGENERAL;
+    if (file && fclose(file) != 0)
+        status = APR_EGENERAL;
+    bt_buf_free(&buf);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    apr_pool_t *pool;
+    tg_torrent torrent;
+    tg_request request = {0};
+    apr_status_t status;
+
+    if (argc != 5 || apr_initialize() != APR_SUCCESS || apr_pool_create(&pool, NULL) != APR_SUCCESS)
+        return 2;
+    request.path = argv[1];
+    request.name = base_name(argv[1]);
+    request.version = strcmp(argv[2], "v1") == 0 ? TG_V1 : strcmp(argv[2], "v2") == 0 ? TG_V2 : TG_HYBRID;
+    request.piece_length = (apr_uint32_t)strtoul(argv[3], NULL, 10);
+    status = tg_make(&request, pool, &torrent, NULL);
+    if (status == APR_SUCCESS)
+        status = write_torrent(&torrent, argv[4]);
+    if (status != APR_SUCCESS)
+        fprintf(stderr, "%s: status %d\n", argv[1], status);
+    apr_pool_destroy(pool);
+    return status == APR_SUCCESS ? 0 : 1;
+}

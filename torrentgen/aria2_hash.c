@@ -1,0 +1,40 @@
+#include "torrentgen/aria2_hash.h"
+
+#include <openssl/evp.h>
+
+#include "base/bencode.h"
+
+/* Depth is bounded by the reader, which has checked the whole. */
+static int hash_value(EVP_MD_CTX *sha1, const bt_ben *value)
+{
+    bt_ben_iter iter;
+    bt_ben key, member;
+
+    if (value->type != BT_BEN_DICT) /* no infodict has a file tree inside a list */
+        return EVP_DigestUpdate(sha1, value->raw, value->raw_length);
+    if (!EVP_DigestUpdate(sha1, "d", 1))
+        return 0;
+    bt_ben_iterate(value, &iter);
+    while (bt_ben_next(&iter, &key, &member)) {
+        if (key.string_length == 0)
+            continue;
+        if (!EVP_DigestUpdate(sha1, key.raw, key.raw_length) || !hash_value(sha1, &member))
+            return 0;
+    }
+    return EVP_DigestUpdate(sha1, "e", 1);
+}
+
+apr_status_t tg_aria2_hash(const unsigned char *infodict, apr_size_t length, bt_infohash *hash)
+{
+    EVP_MD_CTX *sha1;
+    bt_ben value;
+    int done;
+
+    if (bt_ben_read(infodict, length, &value) != APR_SUCCESS || value.type != BT_BEN_DICT)
+        return APR_EINVAL;
+    sha1 = EVP_MD_CTX_new();
+    done = sha1 && EVP_DigestInit_ex(sha1, EVP_sha1(), NULL) && hash_value(sha1, &value) &&
+           EVP_DigestFinal_ex(sha1, hash->b, NULL);
+    EVP_MD_CTX_free(sha1);
+    return done ? APR_SUCCESS : APR_EGENERAL;
+}

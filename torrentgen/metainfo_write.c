@@ -1,0 +1,64 @@
+#include "torrentgen/metainfo.h"
+
+#include "base/bencode.h"
+
+static void add_trackers(bt_buf *buf, const tg_envelope *envelope)
+{
+    if (envelope->tracker_count < 1)
+        return;
+    bt_ben_add_text(buf, "announce");
+    bt_ben_add_text(buf, envelope->trackers[0]);
+    if (envelope->tracker_count < 2)
+        return;
+    bt_ben_add_text(buf, "announce-list"); /* a tier each: they are in order of preference (BEP 12) */
+    bt_ben_open(buf, 'l');
+    for (int i = 0; i < envelope->tracker_count; i++) {
+        bt_ben_open(buf, 'l');
+        bt_ben_add_text(buf, envelope->trackers[i]);
+        bt_ben_close(buf);
+    }
+    bt_ben_close(buf);
+}
+
+static void add_piece_layers(bt_buf *buf, const tg_torrent *torrent)
+{
+    bt_ben_add_text(buf, "piece layers");
+    bt_ben_open(buf, 'd');
+    if (torrent->layer_length) {
+        bt_ben_add_string(buf, torrent->root, sizeof torrent->root);
+        bt_ben_add_string(buf, torrent->layer, torrent->layer_length);
+    }
+    bt_ben_close(buf);
+}
+
+static void add_web_seeds(bt_buf *buf, const tg_envelope *envelope)
+{
+    if (envelope->web_seed_count < 1)
+        return;
+    bt_ben_add_text(buf, "url-list"); /* BEP 19 */
+    bt_ben_open(buf, 'l');
+    for (int i = 0; i < envelope->web_seed_count; i++)
+        bt_ben_add_text(buf, envelope->web_seeds[i]);
+    bt_ben_close(buf);
+}
+
+apr_status_t tg_metainfo_write(bt_buf *buf, const tg_torrent *torrent, const tg_envelope *envelope)
+{
+    bt_ben_open(buf, 'd');
+    add_trackers(buf, envelope);
+    if (envelope->created_by) {
+        bt_ben_add_text(buf, "created by");
+        bt_ben_add_text(buf, envelope->created_by);
+    }
+    if (envelope->created) {
+        bt_ben_add_text(buf, "creation date");
+        bt_ben_add_integer(buf, apr_time_sec(envelope->created));
+    }
+    bt_ben_add_text(buf, "info");
+    bt_buf_add(buf, torrent->infodict, torrent->infodict_length);
+    if (torrent->version & TG_V2)
+        add_piece_layers(buf, torrent);
+    add_web_seeds(buf, envelope);
+    bt_ben_close(buf);
+    return buf->status;
+}
