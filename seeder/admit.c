@@ -29,7 +29,6 @@ static void drop_if_empty(seed_loop *loop, seed_swarm *swarm)
     if (swarm->is_due)
         APR_RING_REMOVE(swarm, due);
     apr_hash_set(loop->swarms, swarm->entry.path, APR_HASH_KEY_STRING, NULL);
-    seed_count(&loop->config->counters->swarms, -1);
     seed_swarm_close(swarm);
 }
 
@@ -90,7 +89,6 @@ static apr_status_t open_swarm(seed_loop *loop, const cat_entry *entry, apr_pool
     status = seed_swarm_open(swarm, entry, pool, loop->now);
     if (status == APR_SUCCESS) {
         apr_hash_set(loop->swarms, (*swarm)->entry.path, APR_HASH_KEY_STRING, *swarm);
-        seed_count(&loop->config->counters->swarms, 1);
         return APR_SUCCESS;
     }
     *swarm = NULL;

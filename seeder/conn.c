@@ -103,7 +103,6 @@ seed_conn *seed_conn_take(seed_loop *loop, int fd, int is_new)
     APR_RING_ELEM_INIT(conn, mates);
     APR_RING_INSERT_TAIL(&loop->all, conn, seed_conn, all);
     loop->peers++;
-    seed_count(&loop->config->counters->peers, 1);
     if (!watch(loop, conn)) {
         seed_conn_close(loop, conn, SEED_CLOSE_GONE);
         return NULL;
@@ -122,7 +121,6 @@ void seed_conn_close(seed_loop *loop, seed_conn *conn, seed_close_reason reason)
 
 void seed_conn_release(seed_loop *loop, seed_conn *conn)
 {
-    seed_count(&loop->config->counters->peers, -1);
     loop->peers--;
     seed_addresses_remove(loop->addresses, &conn->address);
     close(conn->source.fd);

@@ -276,6 +276,17 @@ static void run_timers(seed_loop *loop)
     wake_throttled(loop);
 }
 
+/* Only whoever holds the lock says how many there are: one that is leaving still counts its own down. */
+static void show_numbers(const seed_loop *loop, apr_uint64_t peers, apr_uint64_t swarms)
+{
+    seed_counters *counters = loop->config->counters;
+
+    if (__atomic_load_n(&counters->peers, __ATOMIC_RELAXED) != peers)
+        __atomic_store_n(&counters->peers, peers, __ATOMIC_RELAXED);
+    if (__atomic_load_n(&counters->swarms, __ATOMIC_RELAXED) != swarms)
+        __atomic_store_n(&counters->swarms, swarms, __ATOMIC_RELAXED);
+}
+
 void seed_loop_run(seed_loop *loop, const int *leaving)
 {
     struct epoll_event events[SEED_EVENTS];
@@ -289,7 +300,9 @@ void seed_loop_run(seed_loop *loop, const int *leaving)
         run_timers(loop);
         run_peers(loop);
         seed_conn_bury(loop);
+        show_numbers(loop, (apr_uint64_t)loop->peers, apr_hash_count(loop->swarms));
     }
+    show_numbers(loop, 0, 0);
 }
 
 void seed_loop_close(seed_loop *loop)
