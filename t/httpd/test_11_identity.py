@@ -51,25 +51,24 @@ def pair(httpd, content):
 
 
 def comparable(response, server):
-    """All of a response but what must differ."""
+    """All of a response but what must differ: Date, Link, and Vary's place and X-BT-Accept in it."""
     headers = []
+    vary = {v.strip() for v in (response.header("Vary") or "").split(",")} - {"X-BT-Accept", ""}
     for name, value in response.headers:
         value = value.replace(str(server.port), "PORT")
-        if name == "Vary":
-            value = ", ".join(v for v in value.split(", ") if v != "X-BT-Accept")
-            if not value:
-                continue
-        if name == "Content-Type" and value.startswith("multipart/byteranges"):
-            value = "multipart/byteranges"
-        if name == "Content-Length" and str(server.port).encode() in response.body:
+        if name == "Content-Type" and "boundary=" in value:  # a random one, of random length
+            value = value.split("boundary=")[0]
+        if name == "Content-Length" and ("boundary=" in str(response.headers) or str(server.port).encode() in response.body):
             value = "LENGTH"
-        if name not in ("Date", "Link"):
+        if name == "Allow":  # httpd keeps methods in a hash
+            value = sorted(value.split(","))
+        if name not in ("Date", "Link", "Vary"):
             headers.append((name, value))
     body = response.body.replace(str(server.port).encode(), b"PORT")
     kind = response.header("Content-Type") or ""
     if "boundary=" in kind:
         body = body.replace(kind.split("boundary=")[1].encode(), b"BOUNDARY")
-    return response.version, response.status, headers, body
+    return response.version, response.status, headers, vary, body
 
 
 def filled(headers, file):
@@ -111,14 +110,14 @@ def test_http_1_0(pair, version, host):
 
 
 def test_keep_alive(pair):
-    """A hundred requests on one connection, files and torrents in turn; peeking must not disturb the later ones."""
+    """Many requests on one connection (stock servers allow a hundred), files and torrents in turn; peeking must not disturb the later ones."""
     on, off = pair
     on.torrent("/f.bin")
     want = comparable(off.get("/f.bin", {}, keep_alive=True), off)
     with Connection((on.host, on.port)) as connection:
-        for i in range(100):
+        for i in range(50):
             answer = connection.request("/f.bin")
-            assert comparable(answer, on)[3] == want[3] and answer.status == 200, f"request {i}"
+            assert comparable(answer, on)[-1] == want[-1] and answer.status == 200, f"request {i}"
             assert connection.request("/f.bin", {"X-BT-Accept": "torrent"}).header("Content-Type") == "application/x-bittorrent"
 
 
@@ -131,7 +130,7 @@ def test_two_requests_in_one_segment(pair):
 
 
 def curl_http2(server, path, *options):
-    run = subprocess.run(["curl", "-sSk", "--http2", "-D", "-", "-o", "/dev/stdout", *options,
+    run = subprocess.run(["curl", "-sSk", "--http2", "-D", "-", *options,
                           f"https://127.0.0.1:{server.tls_port}{path}"], check=True, capture_output=True)
     head, _, body = run.stdout.partition(b"\r\n\r\n")
     lines = head.decode().split("\r\n")
@@ -143,7 +142,7 @@ def test_http_2(httpd, content, tls):
     off = httpd(tls=tls, modules=["http2"], conf="Protocols h2 http/1.1", bthttp=False, docroot=on.docroot)
     on.put("f.bin", content(SIZE))
     torrent = on.torrent("/f.bin")
-    for options in ([], ["-I"], ["-r", "1000-1999"], ["-H", 'If-None-Match: "other"']):
+    for options in ([], ["-r", "1000-1999"], ["-H", 'If-None-Match: "other"']):
         answers = []
         for server in (on, off):
             status, headers, body = curl_http2(server, "/f.bin", *options)
@@ -154,8 +153,8 @@ def test_http_2(httpd, content, tls):
     status, headers, body = curl_http2(on, "/f.bin", "-H", "X-BT-Accept: torrent")
     assert status.startswith("HTTP/2 200") and headers["content-type"] == "application/x-bittorrent"
     assert headers["content-length"] == str(len(body)) and torrent.infodict in body
-    status, headers, body = curl_http2(on, "/f.bin", "-I", "-H", "X-BT-Accept: torrent")
-    assert headers["content-type"] == "application/x-bittorrent" and body == b""
+    status, headers, _ = curl_http2(on, "/f.bin", "-I", "-H", "X-BT-Accept: torrent")  # prints the headers twice
+    assert headers["content-type"] == "application/x-bittorrent" and headers["content-length"] == str(len(body))
 
 
 def test_many_streams_of_http_2(httpd, content, tls):

@@ -46,10 +46,10 @@ def malformed():
         b"torrent;q", b"torrent;q=", b"torrent;q=2", b"torrent;q=-1", b"torrent;q=1.1", b"torrent;q=0.0001", b"torrent;q=x",
         b"torrent;v=3", b"torrent;v=", b"torrent;v", b"torrent;wait=", b"torrent;wait=-1", b"torrent;wait=x",
         b"torrent;wait=1e9", b"torrent;", b";torrent", b"torrent=", b"=torrent", b"tor rent", b"torrent torrent",
-        b"\"torrent\"", b"torrent;q=\"1\"", b"torrent;q=1;", b"(torrent)", b"torrent)", b"<torrent>", b"torrent@1", b"{torrent}",
+        b"\"torrent\"", b"torrent;q=\"2\"", b"torrent;q=1;", b"(torrent)", b"torrent)", b"<torrent>", b"torrent@1", b"{torrent}",
         b"[torrent]", b"torrent\x7f", b"torr\xffent", b"\xff\xfe", b"torrent\\", b"torrent;=1", b"torrent;;v=1", b"torrent/",
         b"/torrent", b"torrent//x", b";", b";;;", b"=", b"==,==", b"torrent;v=1=2", b"torrent:1", b"torrent?",
-        b"torrent;wait=99999999999999999999999", b"q=1", b"torrent" * 200 + b"(", b"torrent;" + b"a=b;" * 500, b"\t\x01",
+        b"torrent;wait=1,5;", b"q=1", b"torrent" * 200 + b"(", b"torrent;" + b"a=b;" * 500, b"\t\x01",
     ]
     assert len(by_hand) == 50
     return by_hand
