@@ -7,7 +7,7 @@
  * version, state, flags, reserved[8], info-hash[20], peer id[20], length (64 bits), piece length, pieces, v2,
  * have count, bytes to skip, block {piece, begin, length}, bytes of it sent,
  * then four counted strings: bitfield, requests (12 bytes each), input, output. */
-enum { VERSION = 1, HAVE_MAX = 16 * 1024, FLAGS_ALL = 63 };
+enum { VERSION = 1, HAVE_MAX = 16 * 1024, FLAGS_ALL = 31 };
 
 static void put(bt_buf *out, apr_uint32_t value)
 {

@@ -112,29 +112,34 @@ static seed_verdict on_have(seed_peer *peer, apr_uint32_t piece, apr_time_t now)
     return SEED_PEER_GO_ON;
 }
 
-/* Bitfield, have all or have none: one of them, once. */
+static void merge_have(seed_peer *peer, const unsigned char *bits, apr_uint32_t bytes)
+{
+    apr_uint32_t i;
+
+    for (i = 0, peer->have_count = 0; i < bytes; i++) {
+        peer->have[i] |= bits[i];
+        peer->have_count += (apr_uint32_t)__builtin_popcount(peer->have[i]);
+    }
+    peer->flags &= ~(unsigned)SEED_PEER_HAVE_UNKNOWN;
+}
+
+/* Bitfield, have all or have none. Not only as the first message: aria2 sends a bitfield in place of many haves. */
 static seed_verdict on_pieces(seed_peer *peer, const pw_message *message, apr_time_t now)
 {
-    apr_uint32_t i, spare = peer->content->pieces % 8;
+    apr_uint32_t spare = peer->content->pieces % 8;
 
-    if (peer->flags & SEED_PEER_TOLD_PIECES || peer->have_count)
-        return close_for(peer, SEED_CLOSE_BAD_MESSAGE);
-    peer->flags |= SEED_PEER_TOLD_PIECES;
-    if (message->id == PW_HAVE_NONE)
-        return SEED_PEER_GO_ON;
     if (message->id == PW_HAVE_ALL) {
         peer->have_count = peer->content->pieces;
-    } else if (message->body_length) {
+        peer->flags &= ~(unsigned)SEED_PEER_HAVE_UNKNOWN;
+    } else if (message->id == PW_BITFIELD && message->body_length && !peer->complete) {
         if (spare && message->body[message->body_length - 1] & (0xff >> spare))
             return close_for(peer, SEED_CLOSE_BAD_MESSAGE);
         if (!make_have(peer))
             return close_for(peer, SEED_CLOSE_FULL);
-        memcpy(peer->have, message->body, message->body_length);
-        for (i = 0; i < message->body_length; i++)
-            peer->have_count += (apr_uint32_t)__builtin_popcount(message->body[i]);
+        merge_have(peer, message->body, message->body_length);
     }
     check_complete(peer, now);
-    return SEED_PEER_GO_ON;
+    return useless(peer, now);
 }
 
 /* --- what it wants --- */

@@ -28,8 +28,7 @@ typedef enum {
     SEED_PEER_V2 = 2,
     SEED_PEER_INTERESTED = 4,
     SEED_PEER_UNCHOKED = 8,
-    SEED_PEER_TOLD_PIECES = 16,   /* a bitfield or its like has come: there is no second */
-    SEED_PEER_HAVE_UNKNOWN = 32   /* taken over without its bitfield: its pieces are not counted */
+    SEED_PEER_HAVE_UNKNOWN = 16   /* taken over without its bitfield: its pieces are not counted */
 } seed_peer_flag;
 
 /* Owned by the seeder's thread. Some 300 bytes while idle: buffers hold memory only while they hold bytes. */
