@@ -123,6 +123,9 @@ void seed_conn_release(seed_loop *loop, seed_conn *conn)
 {
     loop->peers--;
     seed_addresses_remove(loop->addresses, &conn->address);
+    /* Closing alone would leave it in epoll while another copy of the socket is open: httpd's, or the next seeder's. And
+     * no shutdown, for it would reach that copy. */
+    epoll_ctl(loop->epoll, EPOLL_CTL_DEL, conn->source.fd, NULL);
     close(conn->source.fd);
     APR_RING_REMOVE(conn, all);
     seed_conn_place(loop, conn, SEED_DEAD);

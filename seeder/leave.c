@@ -1,7 +1,6 @@
 #include "seeder/loop.h"
 
 #include <poll.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -26,8 +25,6 @@ static apr_status_t hand_over(seed_loop *loop, seed_conn *conn)
         seed_conn_close(loop, conn, SEED_CLOSE_SHUTDOWN);
         return APR_SUCCESS;
     }
-    /* The next seeder's copy lives on, so epoll must be told; and no shutdown, for it would reach that copy. */
-    epoll_ctl(loop->epoll, EPOLL_CTL_DEL, conn->source.fd, NULL);
     seed_count(&loop->config->counters->handovers, 1);
     seed_conn_release(loop, conn);
     return APR_SUCCESS;
