@@ -159,13 +159,15 @@ static void ask_make(offer *o)
 
 static void add_link(offer *o)
 {
-    const char *form = o->dir.aliases & BTH_ALIAS_IS_SUFFIX ? torrent_suffix
+    const char *url = o->subject.url_path;
+    int has_name = url[strlen(url) - 1] != '/'; /* a directory's index has none of its own */
+    const char *form = has_name && (o->dir.aliases & BTH_ALIAS_IS_SUFFIX) ? torrent_suffix
                        : o->dir.aliases & BTH_ALIAS_IS_QUERY ? "?torrent" : NULL;
 
     if (form)
         apr_table_addn(o->r->headers_out, "Link",
                        apr_psprintf(o->r->pool, "<%s%s>; rel=\"describedby\"; type=\"application/x-bittorrent\"",
-                                    o->subject.url_path, form));
+                                    url, form));
 }
 
 static int pass(offer *o, const bth_verdict *verdict)

@@ -81,14 +81,15 @@ static tg_envelope make_envelope(request_rec *r, const bth_subject *subject, con
     for (int i = 0; dir->announces && i < dir->announces->nelts && tracker_count < LINKS_MAX; i++)
         trackers[tracker_count++] = APR_ARRAY_IDX(dir->announces, i, const char *);
     if (dir->web_seed) {
-        const char *slash = strrchr(subject->url_path, '/');
+        const char *slash = strrchr(subject->path, '/');
+        const char *name = ap_escape_path_segment(r->pool, slash ? slash + 1 : subject->path);
 
         seeds[seed_count++] = own_url(r, apr_pstrcat(r->pool, subject->url_path, "?bthttp=file", NULL));
         for (int i = 0; dir->mirrors && i < dir->mirrors->nelts && seed_count < LINKS_MAX; i++) {
             const char *prefix = APR_ARRAY_IDX(dir->mirrors, i, const char *);
             int has_slash = prefix[strlen(prefix) - 1] == '/';
 
-            seeds[seed_count++] = apr_pstrcat(r->pool, prefix, has_slash ? "" : "/", slash + 1, NULL);
+            seeds[seed_count++] = apr_pstrcat(r->pool, prefix, has_slash ? "" : "/", name, NULL);
         }
     }
     return (tg_envelope){.trackers = trackers, .tracker_count = tracker_count, .web_seeds = seeds,
