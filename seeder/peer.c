@@ -129,6 +129,8 @@ static seed_verdict on_pieces(seed_peer *peer, const pw_message *message, apr_ti
     apr_uint32_t spare = peer->content->pieces % 8;
 
     if (message->id == PW_HAVE_ALL) {
+        free(peer->have);
+        peer->have = NULL;
         peer->have_count = peer->content->pieces;
         peer->flags &= ~(unsigned)SEED_PEER_HAVE_UNKNOWN;
     } else if (message->id == PW_BITFIELD && message->body_length && !peer->complete) {

@@ -1,6 +1,8 @@
 #include "seeder/send.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 
@@ -62,12 +64,21 @@ static seed_send_result send_payload(seed_peer *peer, int socket, int file, apr_
     return SEED_SEND_DONE;
 }
 
+/* While corked, the end of one block and the header of the next share a packet; uncorking sends what is left at once. */
+static void cork(int socket, int on)
+{
+    setsockopt(socket, IPPROTO_TCP, TCP_CORK, &on, sizeof on);
+}
+
 seed_send_result seed_send(seed_peer *peer, int socket, int file, apr_size_t quantum, apr_time_t now, seed_sent *sent)
 {
     seed_send_result result = SEED_SEND_DONE;
+    int many = peer->requests.count > 1;
 
     sent->bytes = sent->payload = 0;
     sent->blocks = 0;
+    if (many)
+        cork(socket, 1);
     while (result == SEED_SEND_DONE && sent->bytes < quantum) {
         if (peer->block.length && peer->block_sent < PW_PIECE_HEADER)
             result = send_header(peer, socket, now, sent);
@@ -76,7 +87,9 @@ seed_send_result seed_send(seed_peer *peer, int socket, int file, apr_size_t qua
         else if (peer->out.length)
             result = send_control(peer, socket, now, sent);
         else if (!seed_peer_next_block(peer))
-            return SEED_SEND_DONE;
+            break;
     }
+    if (many)
+        cork(socket, 0);
     return result == SEED_SEND_DONE && seed_peer_has_output(peer) ? SEED_SEND_MORE : result;
 }

@@ -143,11 +143,36 @@ static void a_bitfield_that_is_too_long_is_left_out(void **state)
     bt_buf_free(&record);
 }
 
+/* A peer that had told some pieces before it had all of them. */
+static void have_all_after_a_bitfield(void **state)
+{
+    seed_peer peer, taken;
+    seed_content said;
+    bt_buf bytes, record;
+
+    bring(&peer, 3);
+    bt_buf_init(&bytes, 100);
+    bt_buf_init(&record, 65536);
+    say(&bytes, PW_HAVE_ALL, 0, 0, 0, 0);
+    seed_peer_input(&peer, bytes.data, bytes.length, 1);
+    assert_int_equal(peer.have_count, 11);
+    assert_int_equal(seed_handover_write(&record, &peer), APR_SUCCESS);
+    seed_peer_init(&taken, &seed_limits_default, 1);
+    assert_int_equal(seed_handover_read(record.data, record.length, &taken, &said), APR_SUCCESS);
+    assert_int_equal(taken.have_count, 11);
+    assert_true(taken.complete != 0);
+    seed_peer_free(&peer);
+    seed_peer_free(&taken);
+    bt_buf_free(&bytes);
+    bt_buf_free(&record);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_lost),
         cmocka_unit_test(changed_records),
+        cmocka_unit_test(have_all_after_a_bitfield),
         cmocka_unit_test(a_bitfield_that_is_too_long_is_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
