@@ -1,4 +1,5 @@
-/* tg_make_cli FILE v1|v2|hybrid PIECE_LENGTH OUT: makes the torrent of a file, for tests in other languages. */
+/* tg_make_cli FILE v1|v2|hybrid PIECE_LENGTH OUT: makes the torrent of a file, for tests in other languages, and prints
+ * its hashes, one a line: v1, v2 and aria2 in hex. */
 #include <apr_general.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +32,24 @@ static apr_status_t write_torrent(const tg_torrent *torrent, const char *path)
     return status;
 }
 
+static void print_hash(const char *name, const unsigned char *bytes, apr_size_t size)
+{
+    char hex[2 * BT_HASH_V2_SIZE + 1];
+
+    bt_hex(hex, bytes, size);
+    printf("%s %s\n", name, hex);
+}
+
+static void print_hashes(const tg_torrent *torrent)
+{
+    if (torrent->version & TG_V1)
+        print_hash("v1", torrent->v1.b, sizeof torrent->v1.b);
+    if (torrent->version & TG_V2)
+        print_hash("v2", torrent->v2.b, sizeof torrent->v2.b);
+    if (!bt_infohash_is_zero(&torrent->v1_aria2))
+        print_hash("aria2", torrent->v1_aria2.b, sizeof torrent->v1_aria2.b);
+}
+
 int main(int argc, char **argv)
 {
     apr_pool_t *pool;
@@ -49,6 +68,8 @@ int main(int argc, char **argv)
         status = write_torrent(&torrent, argv[4]);
     if (status != APR_SUCCESS)
         fprintf(stderr, "%s: status %d\n", argv[1], status);
+    else
+        print_hashes(&torrent);
     apr_pool_destroy(pool);
     return status == APR_SUCCESS ? 0 : 1;
 }
