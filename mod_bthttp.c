@@ -34,6 +34,8 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_handler(bth_status_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(bth_offer_handler, NULL, NULL, APR_HOOK_LAST);
 
+    ap_hook_map_to_storage(bth_stranger_is_quiet, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_post_perdir_config(bth_stranger_is_quiet, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_ssl_conn_is_ssl(bth_stranger_is_tls, NULL, NULL, APR_HOOK_FIRST);
 }
 

@@ -84,6 +84,15 @@ static conn_rec *stranger_connection(const origin_parts *parts, apr_pool_t *pool
     return c;
 }
 
+/* httpd sets a request's log from its virtual host and sections, after translating its name and again before access is
+ * checked. */
+int bth_stranger_is_quiet(request_rec *r)
+{
+    if (r->connection->log == &quiet)
+        r->log = &quiet;
+    return DECLINED;
+}
+
 int bth_stranger_is_tls(conn_rec *c)
 {
     return apr_table_get(c->notes, tls_note) ? OK : DECLINED;

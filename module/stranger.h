@@ -41,6 +41,9 @@ int bth_stranger_may(const char *origin, const char *path, apr_pool_t *pool, apr
 /** Does a filter of this request change the bytes of the file? (stranger.c's view uses it as well) */
 int bth_is_transformed(const request_rec *r);
 
+/** Hook, where httpd has just set a request's log: the stranger's stays silent. */
+int bth_stranger_is_quiet(request_rec *r);
+
 /** Hook: the stranger of an https origin came by TLS. */
 int bth_stranger_is_tls(conn_rec *c);
 
