@@ -178,6 +178,21 @@ int bth_send_body(request_rec *r, const char *type, const void *body, apr_size_t
     return status == APR_SUCCESS || r->connection->aborted ? OK : AP_FILTER_ERROR;
 }
 
+/* 304 or 412 go through the filters, as httpd's own handler sends them: mod_cache revalidates what it has by a 304 that
+ * it sees. */
+static int send_status(request_rec *r, int status, apr_size_t length)
+{
+    apr_bucket_brigade *bb = apr_brigade_create(r->pool, r->connection->bucket_alloc);
+
+    r->status = status;
+    ap_set_content_type(r, "application/x-bittorrent");
+    ap_set_content_length(r, (apr_off_t)length);
+    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(r->connection->bucket_alloc));
+    ap_pass_brigade(r->output_filters, bb);
+    apr_brigade_cleanup(bb);
+    return OK;
+}
+
 static apr_status_t free_body(void *body)
 {
     bt_buf_free(body);
@@ -199,7 +214,7 @@ int bth_send_torrent(request_rec *r, const bth_subject *subject, const cat_entry
         return DECLINED;
     set_headers(r, subject, entry, body);
     if ((status = ap_meets_conditions(r)) != OK)
-        return status;
+        return send_status(r, status, body->length);
     return bth_send_body(r, "application/x-bittorrent", body->data, body->length);
 }
 
