@@ -3,6 +3,8 @@ import socket
 import ssl
 from dataclasses import dataclass, field
 
+AS_REACHED = object()  # the Host that a client would send: address and port of the connection
+
 
 @dataclass
 class Response:
@@ -31,6 +33,8 @@ class Connection:
             context.verify_mode = ssl.CERT_NONE
             self.socket = context.wrap_socket(self.socket, server_hostname="localhost")
         self.file = self.socket.makefile("rb")
+        ip, port = self.socket.getpeername()[:2]
+        self.reached = f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
 
     def __enter__(self):
         return self
@@ -42,8 +46,9 @@ class Connection:
         self.file.close()
         self.socket.close()
 
-    def request(self, path, headers=None, method="GET", version="1.1", host="localhost"):
+    def request(self, path, headers=None, method="GET", version="1.1", host=AS_REACHED):
         """headers: a dictionary, or a list of pairs to repeat names; values may be bytes."""
+        host = self.reached if host is AS_REACHED else host
         pairs = list(headers.items() if isinstance(headers, dict) else headers or [])
         lines = [f"{method} {path} HTTP/{version}".encode("latin-1")]
         if host is not None and not any(n.lower() == "host" for n, _ in pairs):
@@ -81,7 +86,7 @@ class Connection:
         return body
 
 
-def request(path, headers=None, method="GET", *, address, tls=False, source=None, version="1.1", host="localhost",
+def request(path, headers=None, method="GET", *, address, tls=False, source=None, version="1.1", host=AS_REACHED,
             keep_alive=False):
     """One request on a connection of its own."""
     pairs = list(headers.items() if isinstance(headers, dict) else headers or [])
