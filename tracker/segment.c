@@ -113,6 +113,7 @@ static void put(trk_swarms *view, trk_ref ref)
     trk_header *header = view->header;
 
     set_tag(view, ref, 0);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
     memcpy(trk_block(view, ref), &header->free_head, sizeof header->free_head);
     header->free_head = ref;
     header->free_count++;
@@ -169,6 +170,7 @@ apr_status_t trk_take(trk_swarms *view, unsigned shard, const trk_kind *kinds, t
             __atomic_store_n(&header->fresh, header->fresh + 1, __ATOMIC_RELAXED);
         }
         memset(trk_block(view, refs[i]), 0, TRK_BLOCK_SIZE);
+        __atomic_signal_fence(__ATOMIC_SEQ_CST);
         set_tag(view, refs[i], trk_make_tag(shard, kinds[i]));
     }
     trk_memory_unlock(view);

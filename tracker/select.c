@@ -5,7 +5,8 @@
 #include "tracker/address.h"
 #include "tracker/shard.h"
 
-enum { SLICE = 5 /* records that lie together and are taken together */ };
+enum { SLICE = 5 /* records that lie together in one block and are taken together */ };
+_Static_assert(TRK_PEERS_SPACE / 24 == SLICE && TRK_PEERS_SPACE / 12 % SLICE == 0, "a slice never spans two blocks");
 
 static int is_own_seed(const trk_asking *asking, const trk_peer *peer)
 {
@@ -46,34 +47,57 @@ static int name_if_fit(const trk_peer *peer, const trk_asking *asking, trk_answe
     return 1;
 }
 
-/* Cuts a set into as many strata as slices are wanted and takes one slice of each, from a random place in it. */
+static void draw_small(const trk_swarms *view, const trk_swarm *swarm, trk_asking *asking, trk_answer *answer)
+{
+    uint32_t count = trk_place_count(swarm, TRK_INSIDE), turn = (uint32_t)(trk_random(&asking->random) & 0xffff);
+    int named = 0;
+
+    for (uint32_t i = 0; i < count && named < asking->want; i++) {
+        trk_peer peer;
+
+        trk_peer_read(view, swarm, TRK_INSIDE, (turn + i) % count, &peer);
+        named += name_if_fit(&peer, asking, answer);
+    }
+}
+
+/* Picks `picks` of all slices of a set, one of each of as many strata, and fetches them from memory side by side. */
+static void pick_slices(const trk_swarms *view, const trk_swarm *swarm, trk_place place, uint64_t slices, uint64_t picks,
+                        trk_asking *asking, const unsigned char *records[], uint32_t first[])
+{
+    uint64_t turn = trk_random(&asking->random) % slices;
+
+    for (uint64_t i = 0; i < picks; i++) {
+        uint64_t start = slices * i / picks, length = slices * (i + 1) / picks - start;
+
+        start += turn + trk_random(&asking->random) % length;
+        first[i] = (uint32_t)(start % slices) * SLICE;
+        records[i] = trk_set_record(view, swarm, place, first[i]);
+        __builtin_prefetch(records[i]);
+        __builtin_prefetch(records[i] + 64);
+    }
+}
+
 static void draw(const trk_swarms *view, const trk_swarm *swarm, trk_place place, uint32_t want, trk_asking *asking,
                  trk_answer *answer)
 {
-    uint64_t count = trk_place_count(swarm, place), draws, slices, turn, drawn = 0, named = 0;
+    enum { PICKS = TRK_NUMWANT_MAX / SLICE + 3 };
+    const uint32_t count = trk_place_count(swarm, place), size = TRK_PEERS_SPACE / trk_set_per_block(place);
+    const unsigned char *records[PICKS];
+    uint32_t first[PICKS], named = 0;
+    uint64_t slices = (count + SLICE - 1) / SLICE, picks = (want + 1 + SLICE - 1) / SLICE + 1;
 
     if (want == 0 || count == 0)
         return;
-    draws = want + (uint64_t)1; /* one may be the one that asks */
-    if (draws > count)
-        draws = count;
-    slices = (draws + SLICE - 1) / SLICE;
-    turn = trk_random(&asking->random) % count;
-    for (uint64_t i = 0; i < slices; i++) {
-        uint64_t start = count * i / slices, length = count * (i + 1) / slices - start;
-        uint64_t take = draws * (i + 1) / slices - drawn;
-
-        if (take > length)
-            take = length; /* the next makes up for it */
-        drawn += take;
-        start += turn + trk_random(&asking->random) % (length - take + 1);
-        for (uint64_t j = 0; j < take && named < want; j++) {
+    if (picks > slices) /* so many that one peer may be the one that asks, and one slice, the last of the set, short */
+        picks = slices;
+    pick_slices(view, swarm, place, slices, picks, asking, records, first);
+    for (uint64_t i = 0; i < picks; i++)
+        for (uint32_t j = 0; j < SLICE && first[i] + j < count && named < want; j++) {
             trk_peer peer;
 
-            trk_peer_read(view, swarm, place, (uint32_t)((start + j) % count), &peer);
-            named += (uint64_t)name_if_fit(&peer, asking, answer);
+            trk_record_read(records[i] + j * size, place, &peer);
+            named += (uint32_t)name_if_fit(&peer, asking, answer);
         }
-    }
 }
 
 /* Splits `want` between two groups by their numbers, but leaves the first at least half if it has so many.
@@ -141,7 +165,8 @@ void trk_select(const trk_swarms *view, const trk_swarm *swarm, trk_asking *aski
     if (!swarm || want == 0)
         return;
     if (!swarm->is_big) {
-        draw(view, swarm, TRK_INSIDE, want, asking, answer);
+        asking->want = (int)want;
+        draw_small(view, swarm, asking, answer);
         return;
     }
     part = share(want, family(swarm, own, asking), family(swarm, !own, asking));

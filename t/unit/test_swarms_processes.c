@@ -1,6 +1,8 @@
 /* Many processes and threads at one table; some are killed wherever they happen to be. Afterwards the table is sound, the
  * others were never held up, and no more was lost than what the killed ones were changing. */
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -8,25 +10,21 @@
 
 #include "swarms_kit.h"
 
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define __SANITIZE_THREAD__ 1
-#endif
-#endif
-
 enum { MEGABYTE = 1024 * 1024, CHILDREN = 4, THREADS = 4 };
 
 #ifdef __SANITIZE_THREAD__
 enum { ROUNDS = 20, EACH_THREAD = 4000 };
+#elif defined(__SANITIZE_ADDRESS__)
+enum { ROUNDS = 60, EACH_THREAD = 20000 };
 #else
-enum { ROUNDS = 300, EACH_THREAD = 40000 };
+enum { ROUNDS = 200, EACH_THREAD = 40000 };
 #endif
 
-/* What the children tell the test, in shared memory. */
+/* A child that works until it is killed or told to stop, and writes a byte now and then while it gets on. */
 typedef struct {
-    uint64_t done[CHILDREN]; /* announces */
-    int stop;
-} progress;
+    pid_t pid;
+    int progress; /* the pipe's end to read from */
+} child;
 
 /* Everything that can be done to a table, at random, mostly in few swarms so that they meet. */
 static void hammer(trk_swarms *swarms, uint64_t *random)
@@ -55,60 +53,77 @@ static void hammer(trk_swarms *swarms, uint64_t *random)
         trk_swarms_expire(swarms, (unsigned)who, now, kit_policy.interval);
 }
 
-static pid_t start_child(trk_swarms *swarms, progress *shared, int number, uint64_t random)
+static child start_child(trk_swarms *swarms, const int *stop, uint64_t random)
 {
-    pid_t child = fork();
+    enum { A_BYTE_EACH = 16 /* announces */ };
+    child made;
+    int ends[2];
 
-    assert_true(child >= 0);
-    if (child == 0) {
-        while (!__atomic_load_n(&shared->stop, __ATOMIC_RELAXED)) {
+    assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
+    made.progress = ends[0];
+    made.pid = fork();
+    assert_true(made.pid >= 0);
+    if (made.pid == 0) {
+        for (uint64_t done = 1; !__atomic_load_n(stop, __ATOMIC_RELAXED); done++) {
             hammer(swarms, &random);
-            __atomic_fetch_add(&shared->done[number], 1, __ATOMIC_RELAXED);
+            if (done % A_BYTE_EACH == 0 && write(ends[1], "+", 1) < 0 && errno != EAGAIN)
+                _exit(1);
         }
         _exit(0);
     }
-    return child;
+    close(ends[1]);
+    return made;
 }
 
-/* Waits until a child has done so many more; a hang is caught by the alarm in main. */
-static void wait_for(progress *shared, int number, uint64_t more)
+/* Waits until a child has got on by so many bytes from now; a hang is caught by the alarm in main. */
+static void wait_for(const child *who, uint64_t bytes)
 {
-    uint64_t goal = __atomic_load_n(&shared->done[number], __ATOMIC_RELAXED) + more;
+    struct pollfd wait = {who->progress, POLLIN, 0};
+    char some[4096];
+    ssize_t got;
 
-    while (__atomic_load_n(&shared->done[number], __ATOMIC_RELAXED) < goal)
-        sched_yield();
+    while (read(who->progress, some, sizeof some) > 0)
+        ; /* what was before */
+    while (bytes > 0) {
+        assert_int_equal(poll(&wait, 1, -1), 1);
+        got = read(who->progress, some, bytes < sizeof some ? bytes : sizeof some);
+        assert_true(got > 0);
+        bytes -= (uint64_t)got;
+    }
 }
 
 static void check_killing(size_t size, int rounds)
 {
     trk_swarms *swarms = kit_new(size);
-    progress *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    int *stop = mmap(NULL, sizeof *stop, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     uint64_t random = size;
-    pid_t children[CHILDREN];
+    child children[CHILDREN];
     int status;
 
-    assert_ptr_not_equal(shared, MAP_FAILED);
+    assert_ptr_not_equal(stop, MAP_FAILED);
     for (int i = 0; i < CHILDREN; i++)
-        children[i] = start_child(swarms, shared, i, trk_random(&random));
+        children[i] = start_child(swarms, stop, trk_random(&random));
     for (int round = 0; round < rounds; round++) {
-        int victim = (int)(trk_random(&random) % CHILDREN), other = (victim + 1) % CHILDREN;
+        child *victim = &children[trk_random(&random) % CHILDREN];
 
-        wait_for(shared, victim, trk_random(&random) % 200);
-        assert_int_equal(kill(children[victim], SIGKILL), 0);
-        assert_int_equal(waitpid(children[victim], &status, 0), children[victim]);
+        wait_for(victim, trk_random(&random) % 12);
+        assert_int_equal(kill(victim->pid, SIGKILL), 0);
+        assert_int_equal(waitpid(victim->pid, &status, 0), victim->pid);
         assert_true(WIFSIGNALED(status));
-        wait_for(shared, other, 50); /* the others go on */
+        close(victim->progress);
+        *victim = start_child(swarms, stop, trk_random(&random));
+        wait_for(&children[round % CHILDREN], 3); /* the others go on */
         if (round % 10 == 0)
             kit_sound(swarms);
-        children[victim] = start_child(swarms, shared, victim, trk_random(&random));
     }
-    __atomic_store_n(&shared->stop, 1, __ATOMIC_RELAXED);
+    __atomic_store_n(stop, 1, __ATOMIC_RELAXED);
     for (int i = 0; i < CHILDREN; i++) {
-        assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+        assert_int_equal(waitpid(children[i].pid, &status, 0), children[i].pid);
         assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        close(children[i].progress);
     }
     kit_sound(swarms);
-    munmap(shared, sizeof *shared);
+    munmap(stop, sizeof *stop);
     kit_free(swarms);
 }
 
@@ -129,15 +144,15 @@ static void die_while(trk_swarms *swarms, void (*act)(trk_swarms *swarms, unsign
     bt_infohash hash = kit_hash(1);
     unsigned shard = trk_shard_of(trk_hash(swarms, hash.b, sizeof hash.b));
     int status;
-    pid_t child = fork();
+    pid_t dying = fork();
 
-    assert_true(child >= 0);
-    if (child == 0) {
+    assert_true(dying >= 0);
+    if (dying == 0) {
         if (trk_shard_lock(swarms, shard) == APR_SUCCESS)
             act(swarms, shard);
         _exit(0);
     }
-    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(waitpid(dying, &status, 0), dying);
     assert_true(WIFEXITED(status));
 }
 

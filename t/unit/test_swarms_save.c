@@ -213,8 +213,13 @@ static void test_copied_to_what_is_too_small(void **state)
     trk_swarms *large = kit_new(4 * MEGABYTE), *small = kit_new(MEGABYTE);
     trk_answer answer;
 
-    for (uint32_t i = 0; i < 150000; i++)
-        kit_send(large, i % 9, kit_v4(0x0b000000 + i, 1), 1, TRK_EVENT_NONE, kit_start, &answer);
+    for (uint32_t i = 0; i < 150000; i++) {
+        trk_announce announce = kit_announce(i % 9, 1, TRK_EVENT_NONE);
+        trk_address from = kit_v4(0x0b000000 + i, 1);
+
+        announce.numwant = 0;
+        trk_swarms_announce(large, &kit_policy, &announce, &from, NULL, 0, kit_start, i, &answer);
+    }
     trk_swarms_copy(small, large, kit_start);
     assert_true(peers_of(small) > 30000);
     kit_sound(small);
