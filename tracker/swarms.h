@@ -63,7 +63,10 @@ void trk_swarms_scrape(trk_swarms *swarms, const bt_infohash *hash, apr_time_t n
 /** Forgets a swarm: its torrent was withdrawn. */
 void trk_swarms_drop(trk_swarms *swarms, const bt_infohash *hash);
 
-/** Drops expired peers of one shard; call it about once a second with a rising number. */
+/**
+ * Drops the expired peers (silent for 1.75 intervals) of one shard, or of several when the interval is short; call it about
+ * once a second with a rising number. Takes shards' locks, one at a time and never for long.
+ */
 void trk_swarms_expire(trk_swarms *swarms, unsigned turn, apr_time_t now, apr_time_t interval);
 
 typedef struct {
