@@ -204,10 +204,10 @@ static void work(tg_queue *queue, tg_worker *hands)
 /* Best effort: hashing gives way to everything else. On Linux both are of a thread, not of the process. */
 static void lower_priority(void)
 {
-    enum { WHO_PROCESS = 1, CLASS_BEST_EFFORT = 2, CLASS_SHIFT = 13, LOWEST = 7 };
+    enum { WHO_PROCESS = 1, CLASS_BEST_EFFORT = 2, CLASS_SHIFT = 13, LOWEST = 7, NICER = 10 };
     long thread = syscall(SYS_gettid);
 
-    setpriority(PRIO_PROCESS, (id_t)thread, 10);
+    setpriority(PRIO_PROCESS, (id_t)thread, getpriority(PRIO_PROCESS, (id_t)thread) + NICER); /* 19 if that is more */
     syscall(SYS_ioprio_set, WHO_PROCESS, thread, CLASS_BEST_EFFORT << CLASS_SHIFT | LOWEST);
 }
 

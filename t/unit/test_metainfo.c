@@ -2,6 +2,7 @@
 
 #include <apr_strings.h>
 #include <openssl/sha.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -423,6 +424,65 @@ static void test_every_truncation_is_refused(void **state)
     assert_int_equal(read_bytes(text, sizeof text - 1, &meta, &why), APR_SUCCESS);
 }
 
+/* --- what other programs made: t/fuzz/corpus/metainfo, with the hashes that libtorrent gives ------------------------- */
+
+typedef struct {
+    const char *file;
+    tg_version version;
+    int files, is_private;
+    apr_int64_t length;
+    const char *v1, *v2, *aria2; /* hex; aria2's by aria2c -S */
+} real;
+
+static const real reals[] = {
+    {"mktorrent_v1_single", TG_V1, 1, 0, 40000, "9dbf3734ca44b9f3f31831f2464fe063e1cb7b8d", NULL, NULL},
+    {"mktorrent_v1_multi", TG_V1, 4, 1, 90005, "dafdcf09fbed81265f39f8f4f87fcad6d055b9c5", NULL, NULL},
+    {"lt_v1_padding", TG_V1, 4, 0, 90005, "11ac8d088b6971dde2788605c98536534acb80fc", NULL, NULL},
+    {"lt_v2_single", TG_V2, 1, 0, 40000, NULL, "628bb8b075fade2425280cb2ba22721edcc3f9b74523131eba82236fdc79a75f", NULL},
+    {"lt_v2_multi", TG_V2, 4, 0, 90005, NULL, "31512a7da1e58a6e55016d4b6f15a842a14f35f47d43ccc236cb55c377aca1f4", NULL},
+    {"lt_hybrid_single", TG_HYBRID, 1, 0, 40000, "af7957c11ddf3da7e2e66d17399d429ad581c74d",
+     "98947c7030ce53b768da68e60057a980af09842fbb172a1e74d08c2e3e2e4d6a", "b4ca9603b404270c59bd07c759a7aac91a473d3b"},
+    {"lt_hybrid_multi", TG_HYBRID, 4, 0, 90005, "6f0bf186825c0d7a93255f04c802530e2e9e7686",
+     "39c7d39c7424fd98a76a33d145aac08f20026e84d85971e535f5c469f62c0ea5", "b73c1eb956b2385e0225374f564ab2fd38dca056"},
+};
+
+static void assert_hex(const char *file, const char *expected, const unsigned char *bytes, size_t size)
+{
+    char hex[2 * BT_HASH_V2_SIZE + 1], zero[2 * BT_HASH_V2_SIZE + 1] = "";
+
+    bt_hex(hex, bytes, size);
+    memset(zero, '0', 2 * size);
+    if (strcmp(hex, expected ? expected : zero) != 0)
+        fail_msg("%s: %s, expected %s", file, hex, expected ? expected : zero);
+}
+
+static void test_what_others_made(void **state)
+{
+    static unsigned char bytes[4096];
+    const char *srcdir = getenv("srcdir"); /* set by make check */
+
+    for (size_t i = 0; i < sizeof reals / sizeof *reals; i++) {
+        const real *one = &reals[i];
+        char *path = apr_pstrcat(pool, srcdir ? srcdir : "..", "/t/fuzz/corpus/metainfo/", one->file, NULL);
+        FILE *file = fopen(path, "rb");
+        tg_metainfo meta;
+        const char *why = "not set";
+
+        if (!file)
+            fail_msg("%s cannot be opened", path);
+        if (read_bytes(bytes, fread(bytes, 1, sizeof bytes, file), &meta, &why) != APR_SUCCESS)
+            fail_msg("%s: %s", one->file, why);
+        fclose(file);
+        assert_int_equal(meta.torrent.version, one->version);
+        assert_int_equal(meta.file_count, one->files);
+        assert_int_equal(meta.is_private, one->is_private);
+        assert_true(meta.torrent.length == one->length);
+        assert_hex(one->file, one->v1, meta.torrent.v1.b, BT_HASH_SIZE);
+        assert_hex(one->file, one->v2, meta.torrent.v2.b, BT_HASH_V2_SIZE);
+        assert_hex(one->file, one->aria2, meta.torrent.v1_aria2.b, BT_HASH_SIZE);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -442,6 +502,7 @@ int main(void)
         cmocka_unit_test_teardown(test_refused_v2, clear_pool),
         cmocka_unit_test_teardown(test_hybrids, clear_pool),
         cmocka_unit_test_teardown(test_every_truncation_is_refused, clear_pool),
+        cmocka_unit_test_teardown(test_what_others_made, clear_pool),
     };
 
     return cmocka_run_group_tests(tests, make_pool, free_pool);

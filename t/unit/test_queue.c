@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "t/unit/naive.h"
@@ -416,6 +418,67 @@ static void test_what_cannot_be_hashed(void **state)
     free(path);
 }
 
+/* --- priority: of the workers' threads, below that of whoever made the queue ------------------------------------------ */
+
+typedef struct {
+    const char *path;
+    int start_nice;        /* of the thread that makes the queue, at least */
+    int own_nice;          /* what it is then */
+    int nice, io_priority; /* of a worker */
+    int failed;
+    ear heard;
+} ranks;
+
+static void note_rank(void *baton, apr_status_t status, const tg_torrent *torrent, const bt_stamp *stamp)
+{
+    enum { WHO_PROCESS = 1 };
+    ranks *noted = baton;
+
+    noted->nice = getpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid));
+    noted->io_priority = (int)syscall(SYS_ioprio_get, WHO_PROCESS, 0);
+    hear_done(&noted->heard, status, torrent, stamp);
+}
+
+static void *make_queue_and_note_rank(void *baton) /* on a thread of its own, where no assertion may fail */
+{
+    ranks *noted = baton;
+    const tg_request request = {noted->path, "f", TG_V1, 0};
+    id_t self = (id_t)syscall(SYS_gettid);
+    tg_queue *queue;
+
+    if (noted->start_nice > getpriority(PRIO_PROCESS, self))
+        noted->failed |= setpriority(PRIO_PROCESS, self, noted->start_nice);
+    noted->own_nice = getpriority(PRIO_PROCESS, self);
+    noted->failed |= tg_queue_create(&queue, 1, 1, pool);
+    if (noted->failed)
+        return NULL;
+    ear_init(&noted->heard, 0);
+    noted->failed |= tg_queue_add(queue, &request, NULL, note_rank, noted);
+    if (!noted->failed)
+        wait_done(&noted->heard);
+    tg_queue_stop(queue);
+    return NULL;
+}
+
+static void test_workers_give_way(void **state)
+{
+    enum { BEST_EFFORT_LOWEST = 2 << 13 | 7 };
+    static const int starts[] = {-20, 5, 12}; /* -20: leave it */
+    char *path = random_file("f", 1000, 9);
+
+    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
+        ranks noted = {.path = path, .start_nice = starts[i]};
+        pthread_t maker;
+
+        assert_int_equal(pthread_create(&maker, NULL, make_queue_and_note_rank, &noted), 0);
+        pthread_join(maker, NULL);
+        assert_int_equal(noted.failed, 0);
+        assert_int_equal(noted.nice, noted.own_nice + 10 < 19 ? noted.own_nice + 10 : 19);
+        assert_int_equal(noted.io_priority, BEST_EFFORT_LOWEST);
+    }
+    free(path);
+}
+
 static void test_bad_arguments(void **state)
 {
     tg_queue *queue;
@@ -436,6 +499,7 @@ int main(void)
         cmocka_unit_test(test_stop_at_any_moment),
         cmocka_unit_test(test_changed_while_hashed),
         cmocka_unit_test(test_what_cannot_be_hashed),
+        cmocka_unit_test(test_workers_give_way),
         cmocka_unit_test(test_bad_arguments),
     };
 
