@@ -24,7 +24,8 @@ typedef struct {
     apr_time_t created;
     tg_version version;
     bt_infohash v1;            /* zero if there is none */
-    bt_infohash v1_aria2;      /* see tg_torrent; zero if there is none */
+    bt_infohash v1_keyless;    /* of a hybrid, else zero: torrentgen/old_clients.h */
+    bt_infohash v1_alone;      /* likewise */
     bt_infohash_v2 v2;         /* zero if there is none */
     apr_uint32_t piece_length; /* bytes */
     apr_size_t infodict_length, layer_length; /* bytes; see cat_read_torrent */
@@ -48,7 +49,7 @@ apr_status_t cat_open(cat_catalog **catalog, const char *directory, apr_pool_t *
 apr_status_t cat_find_path(cat_catalog *catalog, const char *path, apr_pool_t *pool, cat_entry *entry);
 
 /**
- * Finds a file by info-hash: v1, or v2 cut to 20 bytes. Several files may have the same torrent: `nth` counts from 0,
+ * Finds a file by any of its info-hashes in 20 bytes (v2 is cut). Several files may have the same torrent: `nth` counts from 0,
  * published ones first.
  * @return APR_SUCCESS, APR_NOTFOUND past the last one, or an error that was logged. Any thread
  */

@@ -89,7 +89,8 @@ apr_status_t cat_publish(cat_catalog *catalog, const char *path, const char *url
         record.entry.v1 = torrent->v1;
     if (torrent->version & TG_V2)
         record.entry.v2 = torrent->v2;
-    record.entry.v1_aria2 = torrent->v1_aria2;
+    record.entry.v1_keyless = torrent->v1_keyless;
+    record.entry.v1_alone = torrent->v1_alone;
     record.entry.piece_length = torrent->piece_length;
     record.entry.infodict_length = torrent->infodict_length;
     record.entry.layer_length = torrent->layer_length;

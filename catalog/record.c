@@ -20,13 +20,14 @@ typedef struct __attribute__((packed)) {
     apr_uint64_t infodict_length, layer_length;
     apr_uint64_t infodict_sum, layer_sum;
     unsigned char v1[BT_HASH_SIZE];
-    unsigned char v1_aria2[BT_HASH_SIZE];
+    unsigned char v1_keyless[BT_HASH_SIZE];
+    unsigned char v1_alone[BT_HASH_SIZE];
     unsigned char v2[BT_HASH_V2_SIZE];
     unsigned char root[BT_HASH_V2_SIZE];
     apr_uint32_t path_length, url_length; /* without their NULs */
 } record_head;
 
-_Static_assert(sizeof(record_head) == 216, "the layout of a record is fixed: a change needs a new CAT_RECORD_FORMAT");
+_Static_assert(sizeof(record_head) == 236, "the layout of a record is fixed: a change needs a new CAT_RECORD_FORMAT");
 
 cat_path_key cat_path_key_of(const char *path)
 {
@@ -66,7 +67,8 @@ static void head_from(record_head *head, const cat_record *record, apr_size_t pa
     head->infodict_sum = record->infodict_sum;
     head->layer_sum = record->layer_sum;
     memcpy(head->v1, entry->v1.b, sizeof head->v1);
-    memcpy(head->v1_aria2, entry->v1_aria2.b, sizeof head->v1_aria2);
+    memcpy(head->v1_keyless, entry->v1_keyless.b, sizeof head->v1_keyless);
+    memcpy(head->v1_alone, entry->v1_alone.b, sizeof head->v1_alone);
     memcpy(head->v2, entry->v2.b, sizeof head->v2);
     memcpy(head->root, record->root, sizeof head->root);
     head->path_length = (apr_uint32_t)path_length;
@@ -89,7 +91,8 @@ static void record_from(cat_record *record, const record_head *head, const char 
     entry->created = head->created;
     entry->version = (tg_version)head->version;
     memcpy(entry->v1.b, head->v1, sizeof head->v1);
-    memcpy(entry->v1_aria2.b, head->v1_aria2, sizeof head->v1_aria2);
+    memcpy(entry->v1_keyless.b, head->v1_keyless, sizeof head->v1_keyless);
+    memcpy(entry->v1_alone.b, head->v1_alone, sizeof head->v1_alone);
     memcpy(entry->v2.b, head->v2, sizeof head->v2);
     entry->piece_length = head->piece_length;
     entry->infodict_length = (apr_size_t)head->infodict_length;
@@ -153,8 +156,10 @@ int cat_record_hashes(const cat_record *record, bt_infohash hashes[CAT_HASHES_MA
         hashes[count++] = record->entry.v1;
     if (record->entry.version & TG_V2)
         hashes[count++] = bt_infohash_truncate(&record->entry.v2);
-    if (!bt_infohash_is_zero(&record->entry.v1_aria2))
-        hashes[count++] = record->entry.v1_aria2;
+    if (!bt_infohash_is_zero(&record->entry.v1_keyless))
+        hashes[count++] = record->entry.v1_keyless;
+    if (!bt_infohash_is_zero(&record->entry.v1_alone))
+        hashes[count++] = record->entry.v1_alone;
     return count;
 }
 

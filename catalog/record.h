@@ -19,8 +19,8 @@ typedef struct {
     unsigned char b[CAT_PATH_KEY_SIZE];
 } cat_path_key;
 
-/* v1, v2 cut to 20 bytes, and the v1 hash that aria2 makes of a hybrid. */
-enum { CAT_HASHES_MAX = 3 };
+/* v1, v2 cut to 20 bytes, and the two by which old clients know a hybrid. */
+enum { CAT_HASHES_MAX = 4 };
 
 /* An entry and what only this room needs of it. As read, its texts point into the database: valid in the transaction.
  */

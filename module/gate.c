@@ -32,7 +32,8 @@ void bth_withdraw(const cat_entry *entry, cat_standing why)
     else
         cat_withdraw(child->catalog, entry->path, why);
     drop_swarm(&entry->v1);
-    drop_swarm(&entry->v1_aria2);
+    drop_swarm(&entry->v1_keyless);
+    drop_swarm(&entry->v1_alone);
     drop_swarm(&v2);
     seed_post_withdraw(child->shared->mailbox, entry->path);
 }

@@ -6,6 +6,7 @@
 #include <apr_strings.h>
 
 #include "module/child.h"
+#include "module/agent.h"
 #include "module/decide.h"
 #include "module/gate.h"
 #include "module/stranger.h"
@@ -36,8 +37,10 @@ static void note(request_rec *r, const char *status, const bt_infohash *hash)
     }
 }
 
-static bt_infohash hash_of(const cat_entry *entry)
+static bt_infohash hash_of(const cat_entry *entry, int v1_alone)
 {
+    if (v1_alone && entry->version == TG_HYBRID)
+        return entry->v1_alone;
     return bt_infohash_is_zero(&entry->v1) ? bt_infohash_truncate(&entry->v2) : entry->v1;
 }
 
@@ -190,7 +193,7 @@ static int pass(offer *o, const bth_verdict *verdict)
 
 static int send_torrent(offer *o)
 {
-    bt_infohash hash = hash_of(&o->entry);
+    bt_infohash hash = hash_of(&o->entry, o->subject.v1_alone);
 
     note(o->r, "torrent", &hash);
     return bth_send_torrent(o->r, &o->subject, &o->entry);
@@ -243,6 +246,7 @@ static void common_facts(offer *o, bth_alias alias, apr_int64_t size)
     o->facts.has_range = apr_table_get(o->r->headers_in, "Range") != NULL;
     o->facts.force_file = query_has(o->r, "bthttp=file");
     o->subject.dir = &o->dir;
+    o->subject.v1_alone = bth_agent_needs_v1(apr_table_get(o->r->headers_in, "User-Agent"));
     o->subject.negotiated = alias == BTH_ALIAS_NONE;
     o->origin = bth_origin_of(o->r, o->subject.url_path);
 }

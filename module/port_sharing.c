@@ -12,26 +12,26 @@
 #include <unistd.h>
 
 #include "module/child.h"
+#include "module/first_bytes.h"
 
-/* Never the start of HTTP (a letter) or TLS (0x16): the length of "BitTorrent protocol". */
-enum { FIRST_BYTE = 0x13, FIRST_BYTE_WAIT_MS = 5000 };
+enum { FIRST_BYTES_WAIT_MS = 5000 };
 
-/* Where the kernel defers accept the byte is there already; else wait for it a little: a client that says nothing for
- * longer is no peer, and HTTP's own time-outs deal with it. @return the byte, or -1 */
-static int peek_first_byte(int fd)
+/* Where the kernel defers accept the bytes are there already; else wait for them a little: a client that says nothing for
+ * longer is no peer, and HTTP's own time-outs deal with it. */
+static bth_speaks who_speaks(int fd)
 {
     struct pollfd waiting = {.fd = fd, .events = POLLIN};
-    unsigned char byte;
+    unsigned char bytes[BTH_FIRST_BYTES];
 
     for (;;) {
-        ssize_t got = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+        ssize_t got = recv(fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
 
-        if (got == 1)
-            return byte;
+        if (got > 0)
+            return bth_who_speaks(bytes, (apr_size_t)got);
         if (got == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
-            return -1;
-        if (errno != EINTR && poll(&waiting, 1, FIRST_BYTE_WAIT_MS) == 0)
-            return -1;
+            return BTH_SPEAKS_OTHER;
+        if (errno != EINTR && poll(&waiting, 1, FIRST_BYTES_WAIT_MS) == 0)
+            return BTH_SPEAKS_OTHER;
     }
 }
 
@@ -58,10 +58,12 @@ int bth_port_sharing(conn_rec *c)
         return DECLINED;
     ap_set_module_config(c->conn_config, &bthttp_module, c);
     socket = ap_get_conn_socket(c);
-    if (!socket || apr_os_sock_get(&fd, socket) != APR_SUCCESS || peek_first_byte(fd) != FIRST_BYTE)
+    if (!socket || apr_os_sock_get(&fd, socket) != APR_SUCCESS || who_speaks(fd) == BTH_SPEAKS_OTHER)
         return DECLINED;
     pass_on(c, fd);
-    /* "Aborted" spares our copy the shutdown that would reach the seeder's as well. */
+    /* The seeder cannot decrypt yet: it closes an encrypted peer without a word, whereupon clients come back in plain;
+     * httpd's "400 Bad Request" they would take for the other half of the key exchange.
+     * "Aborted" spares our copy the shutdown that would reach the seeder's as well. */
     c->aborted = 1;
     c->keepalive = AP_CONN_CLOSE;
     if (c->cs)

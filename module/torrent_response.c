@@ -10,6 +10,7 @@
 
 #include "module/child.h"
 #include "torrentgen/metainfo.h"
+#include "torrentgen/old_clients.h"
 
 enum { BODY_MAX = 64 * 1024 * 1024, RETRY_SECONDS = 5, LINKS_MAX = 64 };
 
@@ -152,7 +153,7 @@ static void set_headers(request_rec *r, const bth_subject *subject, const cat_en
     if (etag)
         apr_table_setn(r->headers_out, "ETag", etag);
     apr_table_setn(r->headers_out, "Link", apr_psprintf(r->pool, "<%s>; rel=\"alternate\"", subject->url_path));
-    apr_table_mergen(r->headers_out, "Vary", "X-BT-Accept");
+    apr_table_mergen(r->headers_out, "Vary", "X-BT-Accept, User-Agent");
     apr_table_setn(r->headers_out, "X-BT-Status", "torrent");
     if (subject->negotiated)
         apr_table_setn(r->headers_out, "Cache-Control", "no-store");
@@ -193,6 +194,25 @@ static int send_status(request_rec *r, int status, apr_size_t length)
     return OK;
 }
 
+/* A hybrid becomes the torrent of its v1 half. */
+static apr_status_t reduce_to_v1(apr_pool_t *pool, tg_torrent *torrent)
+{
+    bt_buf infodict;
+    apr_status_t status;
+
+    bt_buf_init(&infodict, torrent->infodict_length);
+    status = tg_v1_alone_write(&infodict, torrent->infodict, torrent->infodict_length);
+    if (status == APR_SUCCESS) {
+        torrent->infodict = apr_pmemdup(pool, infodict.data, infodict.length);
+        torrent->infodict_length = infodict.length;
+        torrent->version = TG_V1;
+        torrent->layer = NULL;
+        torrent->layer_length = 0;
+    }
+    bt_buf_free(&infodict);
+    return status;
+}
+
 static apr_status_t free_body(void *body)
 {
     bt_buf_free(body);
@@ -207,6 +227,8 @@ int bth_send_torrent(request_rec *r, const bth_subject *subject, const cat_entry
     int status;
 
     if (cat_read_torrent(bth_this_child()->catalog, entry, r->pool, &torrent) != APR_SUCCESS)
+        return DECLINED;
+    if (subject->v1_alone && entry->version == TG_HYBRID && reduce_to_v1(r->pool, &torrent) != APR_SUCCESS)
         return DECLINED;
     bt_buf_init(body, BODY_MAX);
     apr_pool_cleanup_register(r->pool, body, free_body, apr_pool_cleanup_null);

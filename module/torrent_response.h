@@ -12,6 +12,7 @@ typedef struct {
     const char *path;          /* in the file system */
     const char *url_path;      /* percent-encoded path of the file's own URL, without query */
     const bth_dir_config *dir;
+    int v1_alone;              /* for a client that cannot read a hybrid: its v1 half as a torrent of its own */
     int negotiated;            /* under the file's own name by header: caches must not keep it */
 } bth_subject;
 

@@ -140,7 +140,7 @@ int seed_admit(seed_loop *loop, seed_conn *conn)
         return 0;
     }
     seed_join_swarm(loop, conn, swarm);
-    verdict = seed_peer_admit(&conn->peer, &swarm->content, loop->own_id, loop->now);
+    verdict = seed_peer_admit(&conn->peer, seed_swarm_content(swarm, &conn->peer.theirs.hash), loop->own_id, loop->now);
     if (verdict == SEED_PEER_CLOSE) {
         seed_conn_close(loop, conn, conn->peer.reason);
         return 0;
@@ -157,7 +157,7 @@ int seed_settle(seed_loop *loop, seed_conn *conn)
         return 1;
     if (status == APR_SUCCESS) {
         seed_join_swarm(loop, conn, swarm);
-        conn->peer.content = &swarm->content;
+        conn->peer.content = seed_swarm_content(swarm, &conn->peer.theirs.hash);
         conn->settling = 0;
     }
     if (status != APR_SUCCESS || conn->expected.length != swarm->content.length ||

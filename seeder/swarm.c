@@ -24,6 +24,8 @@ apr_status_t seed_swarm_open(seed_swarm **swarm, const cat_entry *entry, apr_poo
     made->content.piece_length = entry->piece_length;
     made->content.pieces = (apr_uint32_t)tg_piece_count(entry->stamp.size, entry->piece_length);
     made->content.v2 = (entry->version & TG_V2) != 0;
+    made->v1_content = made->content;
+    made->v1_content.v2 = 0;
     APR_RING_ELEM_INIT(made, due);
     APR_RING_INIT(&made->mates, seed_conn, mates);
     /* Non-blocking, for a FIFO may have taken the file's place; what is not a regular file has no stamp. */
@@ -47,6 +49,14 @@ int seed_swarm_fresh(seed_swarm *swarm, apr_time_t now, apr_interval_time_t inte
         swarm->checked = now;
     }
     return swarm->fresh;
+}
+
+const seed_content *seed_swarm_content(const seed_swarm *swarm, const bt_infohash *hash)
+{
+    const cat_entry *entry = &swarm->entry;
+
+    return bt_infohash_equal(hash, &entry->v1_keyless) || bt_infohash_equal(hash, &entry->v1_alone) ? &swarm->v1_content
+                                                                                                    : &swarm->content;
 }
 
 void seed_swarm_close(seed_swarm *swarm)

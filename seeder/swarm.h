@@ -15,6 +15,7 @@ typedef struct seed_swarm {
     apr_pool_t *pool;               /* owns it and `entry` */
     cat_entry entry;
     seed_content content;
+    seed_content v1_content; /* the same for who came by a hash that stands for v1 alone */
     int file;
     int is_due;
     apr_time_t checked; /* when the stamps were last compared */
@@ -33,6 +34,9 @@ apr_status_t seed_swarm_open(seed_swarm **swarm, const cat_entry *entry, apr_poo
 
 /** Is the file still the one that was hashed, both by its path and as opened? Looks at most once in `interval`. */
 int seed_swarm_fresh(seed_swarm *swarm, apr_time_t now, apr_interval_time_t interval);
+
+/** What a peer that came by this info-hash of the swarm may know of it. */
+const seed_content *seed_swarm_content(const seed_swarm *swarm, const bt_infohash *hash);
 
 /** Closes the file and frees the swarm, which must have no peers. */
 void seed_swarm_close(seed_swarm *swarm);

@@ -1,4 +1,3 @@
-#include "torrentgen/aria2_hash.h"
 #include "torrentgen/job.h"
 
 #include <errno.h>
@@ -8,6 +7,7 @@
 
 #include "torrentgen/infodict.h"
 #include "torrentgen/merkle.h"
+#include "torrentgen/old_clients.h"
 
 apr_status_t tg_job_init(tg_job *job, const tg_request *request)
 {
@@ -119,7 +119,7 @@ static apr_status_t hash_infodict(tg_worker *worker, tg_torrent *torrent)
     if (status == APR_SUCCESS && torrent->version & TG_V2)
         status = engine->sha256_blocks(worker->hasher, torrent->infodict, torrent->infodict_length, 1, torrent->v2.b);
     if (status == APR_SUCCESS && torrent->version == TG_HYBRID)
-        status = tg_aria2_hash(torrent->infodict, torrent->infodict_length, &torrent->v1_aria2);
+        status = tg_hash_for_old_clients(torrent);
     return status;
 }
 

@@ -1,10 +1,10 @@
 #include <apr_strings.h>
 #include <string.h>
 
-#include "torrentgen/aria2_hash.h"
 #include "torrentgen/job.h"
 #include "torrentgen/merkle.h"
 #include "torrentgen/metainfo_parse.h"
+#include "torrentgen/old_clients.h"
 
 int tg_refuse(tg_reader *in, const char *why)
 {
@@ -89,8 +89,8 @@ static int hash_infodict(tg_reader *in, const tg_engine *engine, tg_hasher *hash
                engine->sha1_end(hasher, 1, torrent->v1.b) == APR_SUCCESS;
     if (fine && torrent->version & TG_V2)
         fine = engine->sha256_blocks(hasher, in->info.raw, in->info.raw_length, 1, torrent->v2.b) == APR_SUCCESS;
-    if (fine && torrent->version == TG_HYBRID) /* EINVAL: unsorted keys; what aria2 makes of those is not known */
-        fine = tg_aria2_hash(in->info.raw, in->info.raw_length, &torrent->v1_aria2) != APR_EGENERAL;
+    if (fine && torrent->version == TG_HYBRID) /* EINVAL: unsorted keys; what old clients make of those is not known */
+        fine = tg_hash_for_old_clients(torrent) != APR_EGENERAL;
     return fine ? 1 : tg_refuse(in, "hashing failed");
 }
 

@@ -13,7 +13,8 @@ enum { TG_BLOCK = 16384, TG_PIECE_MIN = 16384, TG_PIECE_MAX = 16 * 1024 * 1024 }
 typedef struct {
     tg_version version;
     bt_infohash v1;            /* zero unless version & TG_V1 */
-    bt_infohash v1_aria2;      /* what aria2 up to 1.36 takes for v1 of a hybrid; zero if it is v1, or none */
+    bt_infohash v1_keyless;    /* of a hybrid, else zero: see old_clients.h */
+    bt_infohash v1_alone;      /* likewise */
     bt_infohash_v2 v2;         /* zero unless version & TG_V2 */
     apr_int64_t length;        /* of the file, bytes */
     apr_uint32_t piece_length; /* bytes, a power of two */

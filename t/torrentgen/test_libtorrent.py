@@ -123,11 +123,11 @@ def test_recheck_finds_a_wrong_byte(build, box, session, version):
 @pytest.mark.parametrize("piece", PIECES)
 @pytest.mark.parametrize("version", ["v1", "hybrid"])
 def test_aria2(build, box, piece, version):
-    """Which knows hybrids by a hash of its own: see torrentgen/aria2_hash.h."""
+    """Which knows hybrids by a hash of its own: see torrentgen/old_clients.h."""
     for size in [0, *sizes(piece)]:
         made = Made(build, box, piece, size, version)
         expected = hashlib.sha1(encode(as_aria2_reads(made.torrent.info))).hexdigest()
-        ours = made.hashes["v1" if version == "v1" else "aria2"]
+        ours = made.hashes["v1" if version == "v1" else "keyless"]
         assert shown_by("aria2c", "--no-conf", "-S", made.path) == ours == expected, size
         assert (made.hashes["v1"] == ours) == (version == "v1")
 

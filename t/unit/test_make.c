@@ -89,7 +89,7 @@ static void check_torrent(const tg_torrent *torrent, const char *name, const uns
     assert_int_equal(meta.torrent.version, torrent->version);
     assert_memory_equal(meta.torrent.v1.b, torrent->v1.b, 20);
     assert_memory_equal(meta.torrent.v2.b, torrent->v2.b, 32);
-    assert_memory_equal(meta.torrent.v1_aria2.b, torrent->v1_aria2.b, 20);
+    assert_memory_equal(meta.torrent.v1_keyless.b, torrent->v1_keyless.b, 20);
     assert_int_equal(meta.torrent.layer_length, torrent->layer_length);
     check_hashes(torrent, &meta, data, length);
     bt_buf_free(&buf);

@@ -431,7 +431,7 @@ typedef struct {
     tg_version version;
     int files, is_private;
     apr_int64_t length;
-    const char *v1, *v2, *aria2; /* hex; aria2's by aria2c -S */
+    const char *v1, *v2, *keyless; /* hex; keyless: by aria2c -S */
 } real;
 
 static const real reals[] = {
@@ -479,7 +479,7 @@ static void test_what_others_made(void **state)
         assert_true(meta.torrent.length == one->length);
         assert_hex(one->file, one->v1, meta.torrent.v1.b, BT_HASH_SIZE);
         assert_hex(one->file, one->v2, meta.torrent.v2.b, BT_HASH_V2_SIZE);
-        assert_hex(one->file, one->aria2, meta.torrent.v1_aria2.b, BT_HASH_SIZE);
+        assert_hex(one->file, one->keyless, meta.torrent.v1_keyless.b, BT_HASH_SIZE);
     }
 }
 

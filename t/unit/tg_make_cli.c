@@ -1,5 +1,5 @@
 /* tg_make_cli FILE v1|v2|hybrid PIECE_LENGTH OUT: makes the torrent of a file, for tests in other languages, and prints
- * its hashes, one a line: v1, v2 and aria2 in hex. */
+ * its hashes, one a line: v1, v2, keyless and alone in hex. */
 #include <apr_general.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,8 +46,10 @@ static void print_hashes(const tg_torrent *torrent)
         print_hash("v1", torrent->v1.b, sizeof torrent->v1.b);
     if (torrent->version & TG_V2)
         print_hash("v2", torrent->v2.b, sizeof torrent->v2.b);
-    if (!bt_infohash_is_zero(&torrent->v1_aria2))
-        print_hash("aria2", torrent->v1_aria2.b, sizeof torrent->v1_aria2.b);
+    if (!bt_infohash_is_zero(&torrent->v1_keyless))
+        print_hash("keyless", torrent->v1_keyless.b, sizeof torrent->v1_keyless.b);
+    if (!bt_infohash_is_zero(&torrent->v1_alone))
+        print_hash("alone", torrent->v1_alone.b, sizeof torrent->v1_alone.b);
 }
 
 int main(int argc, char **argv)
