@@ -56,7 +56,8 @@ class Transmission(Process):
     """transmission-cli inside a namespace. It seeds once it is complete, until it is stopped."""
     program = "transmission-cli"
 
-    def __init__(self, box, namespace, torrent, name="transmission", port=51413, options=()):
+    def __init__(self, box, namespace, torrent, name="transmission", port=51413, options=(), url=None):
+        """url: it fetches the torrent by itself, as it does with a link that a user gives it."""
         super().__init__(box, name)
         self.port = port
         self.file = self.dir / torrent.name.decode()
@@ -71,7 +72,7 @@ class Transmission(Process):
             '{"dht-enabled": false, "lpd-enabled": false, "utp-enabled": false, "pex-enabled": false,'
             ' "port-forwarding-enabled": false, "message-level": 3}')
         self.run(namespace.command("transmission-cli", "-g", str(config), "-w", str(self.dir), "-p", str(port), "-M", "-U", "-D",
-                                   "-f", str(script), *options, str(self.dir / "it.torrent")))
+                                   "-f", str(script), *options, url or str(self.dir / "it.torrent")))
 
     def done(self):
         assert self.process.poll() is None, f"transmission-cli ended:\n{self.tail()}"

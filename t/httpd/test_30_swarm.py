@@ -98,8 +98,8 @@ V1 = "BTHTTPTorrentVersion v1"
 
 def test_transmission(serve, box, content):
     with Namespace() as namespace:
-        server, torrent = serve(address=namespace.host_address, conf=V1)
-        with Transmission(box, namespace, torrent) as client:
+        server, torrent = serve(address=namespace.host_address)
+        with Transmission(box, namespace, torrent, url=f"{server.base}/f.bin.torrent") as client:
             client.wait()
             check(server, client, content)
 
