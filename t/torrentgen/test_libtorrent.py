@@ -139,14 +139,25 @@ def test_transmission(build, box, piece):
         assert shown_by("transmission-show", made.path) == made.hashes["v1"], size
 
 
-def test_transmission_reads_no_hybrid(build, box):
-    """Transmission 3.00 takes an empty key for the end of its input (its issue 1339), and BEP 52 puts one into every file
-    tree: not even libtorrent's hybrids open. 4.0 reads them. This is here to tell which one the tests run with."""
+def test_the_v1_half_of_a_hybrid(build, box):
+    """It stands alone as the very v1 torrent of that file: see torrentgen/old_clients.h."""
+    for size in sizes(65536):
+        made = Made(build, box, 65536, size, "hybrid")
+        v1 = Made(build, box, 65536, size, "v1")
+        half = {k: v for k, v in made.torrent.info.items() if k not in (b"file tree", b"meta version")}
+        assert encode(half) == v1.torrent.infodict
+        assert shown_by("transmission-show", v1.path) == v1.hashes["v1"] == made.hashes["alone"], size
+
+
+def test_transmission_and_hybrids(build, box):
+    """Transmission before 4.0 takes an empty key for the end of its input (its issue 1339), and BEP 52 puts one into every
+    file tree: not even libtorrent's hybrids open. Whatever it says to those it says to ours."""
     made = Made(build, box, BLOCK, 3 * BLOCK, "hybrid")
     lt_path = box / "lt.torrent"
     lt_path.write_bytes(encode(made_by_libtorrent(made, BLOCK, "hybrid")))
-    assert shown_by("transmission-show", made.path) == shown_by("transmission-show", lt_path)
-    assert shown_by("transmission-show", made.path) in (None, made.hashes["v1"])
+    shown = shown_by("transmission-show", made.path)
+    assert shown == shown_by("transmission-show", lt_path)
+    assert shown in (None, made.hashes["v1"])
 
 
 @pytest.mark.parametrize("version", VERSIONS)
