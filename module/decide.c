@@ -12,7 +12,7 @@ static const char *refusal(const bth_facts *facts)
         return "off";
     if (facts->transformed)
         return "transformed";
-    if (facts->size < facts->min_size)
+    if (facts->size < facts->min_size || facts->size == 0) /* no client takes a torrent of nothing */
         return "too-small";
     if (facts->max_size >= 0 && facts->size > facts->max_size)
         return "too-large";

@@ -153,12 +153,14 @@ static void set_headers(request_rec *r, const bth_subject *subject, const cat_en
     if (etag)
         apr_table_setn(r->headers_out, "ETag", etag);
     apr_table_setn(r->headers_out, "Link", apr_psprintf(r->pool, "<%s>; rel=\"alternate\"", subject->url_path));
-    apr_table_mergen(r->headers_out, "Vary", "X-BT-Accept, User-Agent");
     apr_table_setn(r->headers_out, "X-BT-Status", "torrent");
-    if (subject->negotiated)
+    apr_table_mergen(r->headers_out, "Vary", "X-BT-Accept");
+    if (subject->negotiated) {
         apr_table_setn(r->headers_out, "Cache-Control", "no-store");
-    else
+    } else { /* caches may keep it: old clients get another one */
+        apr_table_mergen(r->headers_out, "Vary", "User-Agent");
         ap_set_accept_ranges(r);
+    }
     r->mtime = entry->created;
     ap_set_last_modified(r);
     r->no_local_copy = 0;

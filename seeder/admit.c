@@ -64,6 +64,12 @@ int seed_check_fresh(seed_loop *loop, seed_swarm *swarm)
     return 0;
 }
 
+int seed_check_fresh_now(seed_loop *loop, seed_swarm *swarm)
+{
+    swarm->checked = loop->now - loop->limits->freshness;
+    return seed_check_fresh(loop, swarm);
+}
+
 /* The swarm that is there already for an entry; one of an older version of the file is dissolved. */
 static seed_swarm *existing(seed_loop *loop, const cat_entry *entry)
 {

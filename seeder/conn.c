@@ -216,8 +216,8 @@ static int transmit(seed_loop *loop, seed_conn *conn)
         conn->writable = 0;
     if (result == SEED_SEND_GONE)
         seed_conn_close(loop, conn, SEED_CLOSE_GONE);
-    if (result == SEED_SEND_FILE) { /* shorter than its stamp says, or unreadable: nobody gets more of it */
-        bt_log(BT_LOG_INFO, 411, errno, "%s could not be read", swarm->entry.path);
+    if (result == SEED_SEND_FILE && seed_check_fresh_now(loop, swarm)) { /* unreadable: nobody gets more of it */
+        bt_log(BT_LOG_WARNING, 414, errno, "%s could not be sent", swarm->entry.path);
         cat_withdraw_stale(loop->config->catalog, swarm->entry.path, &swarm->entry.stamp);
         seed_dissolve(loop, swarm, SEED_CLOSE_READ_ERROR);
     }

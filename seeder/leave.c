@@ -57,7 +57,7 @@ void seed_take_live(seed_loop *loop, int fd, const unsigned char *record, apr_si
     if (!conn)
         return;
     if (seed_handover_read(record, length, &conn->peer, &conn->expected) != APR_SUCCESS) {
-        bt_log(BT_LOG_INFO, 409, APR_EINVAL, "a peer could not be handed over");
+        bt_log(BT_LOG_INFO, 415, APR_EINVAL, "a peer that was handed over could not be understood");
         seed_conn_close(loop, conn, SEED_CLOSE_SHUTDOWN);
         return;
     }

@@ -127,6 +127,9 @@ void seed_dissolve(seed_loop *loop, seed_swarm *swarm, seed_close_reason reason)
 /** Is the file as it was? If not, withdraws it and dissolves the swarm. @return 0 then */
 int seed_check_fresh(seed_loop *loop, seed_swarm *swarm);
 
+/** The same without regard to when it was last checked. */
+int seed_check_fresh_now(seed_loop *loop, seed_swarm *swarm);
+
 /* --- timers.c --- */
 void seed_tick(seed_loop *loop);
 void seed_ask_again(seed_loop *loop);

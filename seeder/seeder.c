@@ -96,7 +96,7 @@ static void serve(seed_seeder *seeder, int lock)
     } else {
         status = seed_jobs_start(&loop->jobs, &seeder->config, seeder->pool);
         if (status != APR_SUCCESS) {
-            bt_log(BT_LOG_ERR, 402, status, "no torrents can be made");
+            bt_log(BT_LOG_ERR, 413, status, "no torrents can be made");
             loop->jobs = NULL;
         }
         seed_loop_run(loop, &seeder->leaving);

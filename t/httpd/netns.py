@@ -14,24 +14,24 @@ def _root(*command, check=True):
 
 
 class Namespace:
-    """host_address (here) and address (inside), joined by a veth pair; both end with the `with` block."""
+    """host_address and second_host_address (here) and address (inside), joined by a veth pair; both end with the `with` block."""
 
     def __init__(self):
         number = random.SystemRandom().randrange(1 << 20)
         self.name = f"bthttp-{number}"
         self.here, self.there = f"bth{number}a", f"bth{number}b"
-        block = f"10.{128 + (number >> 14)}.{(number >> 6) & 255}.{(number & 63) * 4}".rsplit(".", 1)
-        self.host_address = f"{block[0]}.{int(block[1]) + 1}"
-        self.address = f"{block[0]}.{int(block[1]) + 2}"
+        block = f"10.{128 + (number >> 13) % 128}.{(number >> 5) & 255}.{(number & 31) * 8}".rsplit(".", 1)
+        self.host_address, self.address, self.second_host_address = (f"{block[0]}.{int(block[1]) + i}" for i in (1, 2, 3))
 
     def __enter__(self):
         _root("ip", "netns", "add", self.name)
         try:
             _root("ip", "link", "add", self.here, "type", "veth", "peer", "name", self.there, "netns", self.name)
-            _root("ip", "address", "add", f"{self.host_address}/30", "dev", self.here)
+            for address in (self.host_address, self.second_host_address):
+                _root("ip", "address", "add", f"{address}/29", "dev", self.here)
             _root("ip", "link", "set", self.here, "up")
             inside = ("ip", "-n", self.name)
-            _root(*inside, "address", "add", f"{self.address}/30", "dev", self.there)
+            _root(*inside, "address", "add", f"{self.address}/29", "dev", self.there)
             _root(*inside, "link", "set", self.there, "up")
             _root(*inside, "link", "set", "lo", "up")
             _root(*inside, "route", "add", "default", "via", self.host_address)

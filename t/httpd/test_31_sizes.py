@@ -4,10 +4,10 @@ import hashlib
 import pytest
 
 from clients import Libtorrent
-from wire import BLOCK, Peer, refused
+from wire import BLOCK, Peer
 
 PIECE = 65536
-SIZES = [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, 7 * PIECE + 12345, 1000 * PIECE + 1]
+SIZES = [1, BLOCK - 1, BLOCK, BLOCK + 1, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, 7 * PIECE + 12345, 1000 * PIECE + 1]
 
 
 @pytest.mark.parametrize("version", ["hybrid", "v1", "v2"])
@@ -26,17 +26,13 @@ def test_sizes(httpd, box, content, version):
             assert client.file.read_bytes() == content(size), size
 
 
-def test_an_empty_file_on_the_wire(httpd, content):
+def test_an_empty_file_is_never_offered(httpd):
+    """libtorrent and others refuse a torrent without a byte in it."""
     server = httpd(conf="BTHTTPMinSize 0")
     server.put("empty.bin", b"")
-    torrent = server.torrent("/empty.bin")
-    torrent.check(b"")
-    address = (server.host, server.port)
-    if not refused(address, torrent.hash):
-        with Peer(address, torrent.hash) as peer:
-            peer.request(0, 0, 1)
-            peer.wait_closed()
-    assert server.alive() and server.get("/empty.bin").status == 200
+    answer = server.get("/empty.bin", {"X-BT-Accept": "torrent"})
+    assert (answer.status, answer.body, answer.header("X-BT-Status")) == (200, b"", "too-small")
+    assert server.get("/empty.bin.torrent").status == 404
 
 
 @pytest.mark.parametrize("size", [4 << 20, 300 << 20])

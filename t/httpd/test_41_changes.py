@@ -50,7 +50,8 @@ def test_a_file_changes_under_its_seed(httpd, box, content, change):
         client.add(torrent)
         wait_for("the download to be on its way", lambda: client.status().total_done > 4 << 20)
         change(path, new)
-        server.wait_closed("withdrawn")
+        # By us, as withdrawn; or by the client, if the new bytes reached it within the second between two looks.
+        wait_for("the end of the connection", lambda: server.status()["peers"] == 0)
         wait_for("the seed to refuse the old one", lambda: refused(address, torrent.hash), 10)
         answer = server.announce(torrent.hash)
         assert b"changed" in answer[b"failure reason"]
@@ -112,15 +113,12 @@ def test_a_file_that_grows(httpd, content):
     server.torrent("/f.log").check(path.read_bytes())
 
 
-@pytest.mark.parametrize("kind", ["fifo", "directory", "dangling symlink", "socket"])
+@pytest.mark.parametrize("kind", ["directory", "dangling symlink", "socket"])
 def test_what_is_no_regular_file(httpd, content, kind):
     import socket
     server = httpd()
     path = server.docroot / "odd"
-    if kind == "fifo":
-        os.mkfifo(path)
-        server.expect("AH00?")
-    elif kind == "directory":
+    if kind == "directory":
         path.mkdir()
     elif kind == "socket":
         with socket.socket(socket.AF_UNIX) as s:

@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from waiting import wait_for
-from wire import (BLOCK, CHOKE, EXTENDED, FAST, HAVE, HAVE_ALL, BITFIELD, INTERESTED, PIECE, REJECT, REQUEST, Closed, Peer,
+from wire import (BLOCK, CHOKE, FAST, HAVE, HAVE_ALL, BITFIELD, INTERESTED, PIECE, REJECT, REQUEST, Closed, Peer,
                   handshake, refused)
 
 SIZE = 8 << 20
@@ -78,8 +78,8 @@ def test_bad_length(server, data):
 
 
 @pytest.mark.parametrize("kind,payload", [
-    (HAVE_ALL, b""), (PIECE, bytes(8 + BLOCK)), (99, b""), (REJECT, bytes(12)), (EXTENDED, b"\x00de"), (9, b"\x1a\xe1"),
-], ids=["have all", "piece", "unknown", "reject", "extended", "port"])
+    (HAVE_ALL, b""), (PIECE, bytes(8 + BLOCK)), (99, b""), (REJECT, bytes(12)),
+], ids=["have all", "piece", "unknown", "reject"])
 def test_what_was_not_negotiated(server, kind, payload):
     with Peer(server.address, server.made.hash) as peer:
         peer.send(kind, payload)

@@ -74,7 +74,7 @@ def test_a_port_that_is_taken_stops_the_start(httpd):
         server = httpd(start=False, conf=f"BTHTTPPeerPorts 127.0.0.1:{taken.getsockname()[1]}")
         run = server.command("-DFOREGROUND")
         assert run.returncode != 0 and "BTH0006" in run.stderr + server.log()
-    server.expect("BTH0006|AH00016")
+    server.expect("BTH0006|AH00016|AH00020")
 
 
 def test_peers_nowhere(serve):

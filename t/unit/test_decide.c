@@ -41,6 +41,8 @@ static const row rows[] = {
     {.name = "off", .accept = "torrent", OFF, .action = BTH_PASS_STATUS, .status = "off"},
     {.name = "transformed", .accept = "torrent", .facts.transformed = 1, .action = BTH_PASS_STATUS, .status = "transformed"},
     {.name = "too small", .accept = "torrent", .facts.size = MiB - 1, .action = BTH_PASS_STATUS, .status = "too-small"},
+    {.name = "empty", .accept = "torrent", .facts.size = -1, .facts.min_size = -1, .action = BTH_PASS_STATUS,
+     .status = "too-small"},
     {.name = "just large enough", .accept = "torrent", .facts.size = MiB, .action = BTH_ASK_STRANGER},
     {.name = "just small enough", .accept = "torrent", .facts.max_size = 64 * MiB, .action = BTH_ASK_STRANGER},
     {.name = "too large", .accept = "torrent", .facts.max_size = 64 * MiB - 1, .action = BTH_PASS_STATUS,
@@ -96,8 +98,8 @@ static bth_facts facts_of(const row *row, bth_accept *accept)
     facts.accept = accept;
     facts.is_main_get = row->facts.is_main_get == 0;
     facts.enabled = row->facts.enabled == 0;
-    facts.size = row->facts.size ? row->facts.size : 64 * MiB;
-    facts.min_size = MiB;
+    facts.size = row->facts.size < 0 ? 0 : row->facts.size ? row->facts.size : 64 * MiB;
+    facts.min_size = row->facts.min_size < 0 ? 0 : MiB;
     facts.max_size = row->facts.max_size ? row->facts.max_size : -1;
     facts.new_version = row->facts.new_version ? row->facts.new_version : TG_HYBRID;
     facts.version = row->facts.version ? row->facts.version : TG_HYBRID;
