@@ -9,6 +9,8 @@
 #include <apr_strings.h>
 
 #include <openssl/rand.h>
+#include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -213,6 +215,24 @@ static apr_status_t stop_threads(void *baton)
     return APR_SUCCESS;
 }
 
+/* A child may be told to die at any moment, and some MPMs destroy its pools in the signal's handler: the thread and the
+ * clean-up that stops it come to be in one step. */
+static apr_status_t start_seeder(apr_pool_t *pool)
+{
+    sigset_t all, before;
+    apr_status_t status;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    status = seed_start(&this_child.seeder, &seeder_config, pool);
+    if (status != APR_SUCCESS)
+        this_child.seeder = NULL;
+    /* Runs first when the pool goes, before the clean-ups of what the threads use. */
+    apr_pool_pre_cleanup_register(pool, NULL, stop_threads);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return status;
+}
+
 void bth_child_init(apr_pool_t *pchild, server_rec *s)
 {
     apr_status_t status;
@@ -228,13 +248,9 @@ void bth_child_init(apr_pool_t *pchild, server_rec *s)
     }
     bth_steward_create(&steward, pchild);
     configure_seeder(pchild);
-    status = seed_start(&this_child.seeder, &seeder_config, pchild);
-    if (status != APR_SUCCESS) {
-        this_child.seeder = NULL;
+    status = start_seeder(pchild);
+    if (status != APR_SUCCESS)
         ap_log_error(APLOG_MARK, APLOG_ERR, status, s, "BTH0004: cannot start the seeder's thread");
-    }
-    /* Runs first when the pool goes, before the clean-ups of what the threads use. */
-    apr_pool_pre_cleanup_register(pchild, NULL, stop_threads);
 }
 
 /* May run in a signal handler (prefork): only a flag and a byte. Peers are handed over at any stop: if nobody takes the

@@ -123,12 +123,12 @@ static void worker_done(void *baton, apr_status_t status, const tg_torrent *torr
         if (is_for_the_next(done) && seed_post_make(config->mailbox, &done->make) != APR_SUCCESS)
             seed_count(&config->counters->mailbox_full, 1);
     } else {
-        /* A file that changes or goes while it is read is nobody's fault, and may be asked for again at once. */
+        /* A file that changes or goes while it is read is nobody's fault; one that changes may be asked for again at once. */
         int blameless = status == APR_EBUSY || APR_STATUS_IS_ENOENT(status);
 
         bt_log(blameless ? BT_LOG_INFO : BT_LOG_WARNING, 403, status, "%s could not be hashed", done->make.path);
         seed_count(&config->counters->hash_failures, 1);
-        seed_job_end(config->counters, done->make.path, !blameless);
+        seed_job_end(config->counters, done->make.path, status != APR_EBUSY);
     }
     forget(done);
 }
