@@ -1,5 +1,6 @@
 """Files that change while they are seeded: what a client has accepted is always of the old version, whole pieces of it."""
 import os
+import socket
 import time
 
 import pytest
@@ -110,26 +111,31 @@ def test_a_file_that_grows(httpd, content):
         with open(path, "ab") as file:
             file.write(b"one more line\n" * 100)
         server.get("/f.log", {"X-BT-Accept": "torrent;wait=0"})
+    # A file that was caught changing is tried again after a while.
+    wait_for("its torrent", lambda: server.get("/f.log.torrent").status == 200, 40)
     server.torrent("/f.log").check(path.read_bytes())
 
 
-@pytest.mark.parametrize("kind", ["directory", "dangling symlink", "socket"])
-def test_what_is_no_regular_file(httpd, content, kind):
-    import socket
-    server = httpd()
+@pytest.mark.parametrize("kind", ["fifo", "directory", "dangling symlink", "socket"])
+def test_what_is_no_regular_file(httpd, kind):
+    server = httpd(level="warn")
     path = server.docroot / "odd"
-    if kind == "directory":
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "directory":
         path.mkdir()
     elif kind == "socket":
         with socket.socket(socket.AF_UNIX) as s:
             s.bind(str(path))
     else:
         path.symlink_to("/nowhere")
-    server.expect(r"AH0003[57]|AH00038|AH00025|symbolic link|BTH0")
-    server.expect(r"not a regular file|file permissions deny")
+    server.expect("AH00037|AH00129|AH00132")  # httpd's own words for what it does not send
     for _ in range(2):
-        assert server.get("/odd", {"X-BT-Accept": "torrent"}, "HEAD").header("X-BT-Status") in (None, "transformed", "unavailable")
-    assert server.get("/odd.torrent").status in (403, 404)
+        assert server.get("/odd.torrent").status in (403, 404)
+        if kind != "fifo":  # a stock httpd waits for its writer
+            answer = server.get("/odd", {"X-BT-Accept": "torrent"}, "HEAD")
+            assert answer.header("X-BT-Status") in (None, "transformed", "unavailable")
+    assert server.status()["torrents"] == 0
 
 
 def test_a_symlink_that_is_moved_elsewhere(httpd, content):
