@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* All integers big-endian, 32 bits unless said. Version 1:
- * version, state, flags, reserved[8], info-hash[20], peer id[20], length (64 bits), piece length, pieces, v2,
+ * version, state, flags, reserved[8], info-hash[20], peer id[20], length (64 bits), piece length, pieces, v2 (1) and padded (2),
  * have count, bytes to skip, block {piece, begin, length}, bytes of it sent,
  * then four counted strings: bitfield, requests (12 bytes each), input, output. */
 enum { VERSION = 1, HAVE_MAX = 16 * 1024, FLAGS_ALL = 31 };
@@ -41,7 +41,7 @@ static void put_content(bt_buf *out, const seed_content *content)
     put(out, (apr_uint32_t)content->length);
     put(out, content->piece_length);
     put(out, content->pieces);
-    put(out, content->v2 ? 1 : 0);
+    put(out, (content->v2 ? 1u : 0) | (content->padded ? 2u : 0));
 }
 
 apr_status_t seed_handover_write(bt_buf *out, const seed_peer *peer)
@@ -128,11 +128,14 @@ static seed_block get_block(reader *in)
 static void get_content(reader *in, seed_content *content)
 {
     apr_uint64_t high = get(in);
+    apr_uint32_t kind;
 
     content->length = (apr_int64_t)(high << 32 | get(in));
     content->piece_length = get(in);
     content->pieces = get(in);
-    content->v2 = get(in) != 0;
+    kind = get(in);
+    content->v2 = (kind & 1) != 0;
+    content->padded = (kind & 2) != 0;
     if (content->length < 0 || (content->length > 0) != (content->pieces > 0) ||
         (content->pieces && (content->piece_length == 0 ||
                              (content->length - 1) / content->piece_length != (apr_int64_t)content->pieces - 1)))
@@ -141,8 +144,7 @@ static void get_content(reader *in, seed_content *content)
 
 static int is_block(const seed_content *content, const seed_block *block)
 {
-    return block->length > 0 && block->length <= PW_BLOCK_MAX && block->piece < content->pieces &&
-           (apr_uint64_t)block->begin + block->length <= seed_content_piece_size(content, block->piece);
+    return block->length <= PW_BLOCK_MAX && seed_content_has_block(content, block);
 }
 
 static apr_status_t get_have(reader *in, const seed_content *content, seed_peer *peer)

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "torrentgen/torrent.h"
+
 enum {
     OUT_ENOUGH = 64 * 1024,    /* unsent control bytes, beyond which a peer is not read */
     OUT_MAX = 1024 * 1024,     /* a bitfield of 2^21 pieces, a full queue of rejects, and room */
@@ -152,10 +154,25 @@ static void reject(seed_peer *peer, const seed_block *block)
     peer->rejects++;
 }
 
-static int is_block_of(const seed_content *content, const seed_block *block)
+int seed_content_has_block(const seed_content *content, const seed_block *block)
 {
-    return block->piece < content->pieces && block->length > 0 &&
-           (apr_uint64_t)block->begin + block->length <= seed_content_piece_size(content, block->piece);
+    apr_uint32_t size;
+
+    if (block->piece >= content->pieces || block->length == 0)
+        return 0;
+    size = seed_content_piece_size(content, block->piece);
+    if (block->begin >= size)
+        return 0;
+    if (content->padded)
+        size = (size + TG_BLOCK - 1) / TG_BLOCK * TG_BLOCK;
+    return (apr_uint64_t)block->begin + block->length <= size;
+}
+
+apr_uint32_t seed_peer_block_in_file(const seed_peer *peer)
+{
+    apr_int64_t rest = peer->content->length - seed_peer_block_offset(peer);
+
+    return rest < peer->block.length ? (apr_uint32_t)rest : peer->block.length;
 }
 
 static seed_verdict on_request(seed_peer *peer, const pw_message *message, apr_time_t now)
@@ -163,7 +180,7 @@ static seed_verdict on_request(seed_peer *peer, const pw_message *message, apr_t
     seed_block block = {message->piece, message->begin, message->length};
     int fast = (peer->flags & SEED_PEER_FAST) != 0;
 
-    if (!is_block_of(peer->content, &block))
+    if (!seed_content_has_block(peer->content, &block))
         return close_for(peer, SEED_CLOSE_BAD_REQUEST);
     if (block.length > PW_BLOCK_MAX && !fast)
         return close_for(peer, SEED_CLOSE_BAD_REQUEST);

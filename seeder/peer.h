@@ -12,7 +12,8 @@ typedef struct {
     apr_int64_t length;        /* bytes */
     apr_uint32_t piece_length; /* bytes */
     apr_uint32_t pieces;
-    int v2; /* it has a v2 info-hash */
+    int v2;     /* it has a v2 info-hash */
+    int padded; /* it has no other: see seed_content_has_block */
 } seed_content;
 
 typedef enum {
@@ -109,6 +110,15 @@ seed_verdict seed_peer_tick(seed_peer *peer, int writable, apr_time_t now);
 
 /** Bytes of a piece: the last one may be shorter. The piece must exist. */
 apr_uint32_t seed_content_piece_size(const seed_content *content, apr_uint32_t piece);
+
+/**
+ * May a peer ask for this block? libtorrent 2.0 takes the last piece of a v2-only torrent for a full one and asks for its
+ * last block in full: such a block may run past the end of the file, where it is zeros, as in the Merkle tree's leaves.
+ */
+int seed_content_has_block(const seed_content *content, const seed_block *block);
+
+/** How many bytes of the block that is being sent are in the file; the rest are zeros. */
+apr_uint32_t seed_peer_block_in_file(const seed_peer *peer);
 
 /** Bytes of a bitfield of this content. */
 apr_uint32_t seed_content_bitfield(const seed_content *content);

@@ -6,6 +6,8 @@
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 
+#include "torrentgen/torrent.h"
+
 static seed_send_result failed(void)
 {
     return errno == EAGAIN || errno == EINTR ? SEED_SEND_BLOCKED : SEED_SEND_GONE;
@@ -45,22 +47,43 @@ static seed_send_result send_header(seed_peer *peer, int socket, apr_time_t now,
     return SEED_SEND_DONE;
 }
 
+static void note_payload(seed_peer *peer, apr_size_t bytes, apr_time_t now, seed_sent *sent)
+{
+    sent->bytes += bytes;
+    sent->payload += bytes;
+    seed_peer_sent_block(peer, bytes, now);
+    sent->blocks += peer->block.length == 0;
+}
+
+/* The zeros behind the end of a file: less than a block. */
+static seed_send_result send_padding(seed_peer *peer, int socket, apr_time_t now, seed_sent *sent)
+{
+    static const char zeros[TG_BLOCK];
+    ssize_t n = send(socket, zeros, peer->block.length + PW_PIECE_HEADER - peer->block_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+    if (n < 0)
+        return failed();
+    note_payload(peer, (apr_size_t)n, now, sent);
+    return SEED_SEND_DONE;
+}
+
 static seed_send_result send_payload(seed_peer *peer, int socket, int file, apr_size_t room, apr_time_t now,
                                      seed_sent *sent)
 {
     apr_uint32_t done = peer->block_sent - PW_PIECE_HEADER;
-    apr_size_t want = peer->block.length - done;
+    apr_uint32_t in_file = seed_peer_block_in_file(peer);
     off_t offset = seed_peer_block_offset(peer) + done;
-    ssize_t n = sendfile(socket, file, &offset, want < room ? want : room);
+    apr_size_t want = in_file - done;
+    ssize_t n;
 
+    if (done >= in_file)
+        return send_padding(peer, socket, now, sent);
+    n = sendfile(socket, file, &offset, want < room ? want : room);
     if (n < 0)
         return file_failed();
     if (n == 0) /* the file ends here: it was truncated */
         return SEED_SEND_FILE;
-    sent->bytes += (apr_size_t)n;
-    sent->payload += (apr_size_t)n;
-    seed_peer_sent_block(peer, (apr_size_t)n, now);
-    sent->blocks += peer->block.length == 0;
+    note_payload(peer, (apr_size_t)n, now, sent);
     return SEED_SEND_DONE;
 }
 

@@ -24,6 +24,7 @@ apr_status_t seed_swarm_open(seed_swarm **swarm, const cat_entry *entry, apr_poo
     made->content.piece_length = entry->piece_length;
     made->content.pieces = (apr_uint32_t)tg_piece_count(entry->stamp.size, entry->piece_length);
     made->content.v2 = (entry->version & TG_V2) != 0;
+    made->content.padded = entry->version == TG_V2;
     made->v1_content = made->content;
     made->v1_content.v2 = 0;
     APR_RING_ELEM_INIT(made, due);

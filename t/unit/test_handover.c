@@ -9,7 +9,7 @@
 
 static const bt_infohash hash = {"0123456789abcdefghi"};
 static const unsigned char own_id[] = "-BH0100-0123456789ab";
-static const seed_content content = {10 * 65536 + 100, 65536, 11, 1};
+static const seed_content content = {10 * 65536 + 100, 65536, 11, 1, 0};
 
 /* Brings a peer into one of several states. */
 static void bring(seed_peer *peer, int stage)
@@ -119,7 +119,7 @@ static void changed_records(void **state)
 
 static void a_bitfield_that_is_too_long_is_left_out(void **state)
 {
-    static const seed_content huge = {(apr_int64_t)400000 * 16384, 16384, 400000, 0};
+    static const seed_content huge = {(apr_int64_t)400000 * 16384, 16384, 400000, 0, 0};
     seed_peer peer, taken;
     seed_content said;
     bt_buf bytes, record;

@@ -8,9 +8,9 @@
 
 static const bt_infohash hash = {"0123456789abcdefghi"};
 static const unsigned char own_id[] = "-BH0100-0123456789ab";
-static const seed_content content = {10 * 65536 + 100, 65536, 11, 1}; /* the last piece has 100 bytes */
-static const seed_content v1_only = {10 * 65536 + 100, 65536, 11, 0};
-static const seed_content empty = {0, 16384, 0, 1};
+static const seed_content content = {10 * 65536 + 100, 65536, 11, 1, 0}; /* the last piece has 100 bytes */
+static const seed_content v1_only = {10 * 65536 + 100, 65536, 11, 0, 0};
+static const seed_content empty = {0, 16384, 0, 1, 0};
 
 enum { START = 1000000, FAST = PW_BIT_FAST, V2 = PW_BIT_V2 };
 
@@ -183,7 +183,7 @@ static void bad_requests_close(void **state)
 
 static void a_large_request_is_rejected(void **state)
 {
-    static const seed_content large = {1 << 22, 1 << 20, 4, 0};
+    static const seed_content large = {1 << 22, 1 << 20, 4, 0, 0};
 
     for (unsigned reserved = 0; reserved <= FAST; reserved += FAST) {
         shake(reserved, &large);
@@ -321,6 +321,23 @@ static void an_oversized_length_closes(void **state)
     shake(FAST, &content);
     bt_buf_add(&bytes, "\0\0\0\4\5\1\2\3", 8); /* a bitfield of three bytes, not two */
     expect_close(SEED_CLOSE_BAD_LENGTH);
+}
+
+/* The last block of a v2-only torrent may be asked for in full; what is behind it may not. */
+static void only_the_last_block_is_padded(void **state)
+{
+    static const seed_content padded = {10 * 65536 + 100, 65536, 11, 1, 1};
+    const seed_block in_full = {10, 0, 16384}, exact = {10, 0, 100}, behind = {10, 16384, 16384}, longer = {10, 0, 16385},
+                     middle = {9, 49152, 16384};
+
+    (void)state;
+    assert_true(seed_content_has_block(&padded, &in_full));
+    assert_true(seed_content_has_block(&padded, &exact));
+    assert_true(seed_content_has_block(&padded, &middle));
+    assert_false(seed_content_has_block(&padded, &behind));
+    assert_false(seed_content_has_block(&padded, &longer));
+    assert_false(seed_content_has_block(&content, &in_full));
+    assert_true(seed_content_has_block(&content, &exact));
 }
 
 /* aria2 sends a bitfield in the middle, in place of many haves; what it has adds up. */
@@ -506,6 +523,7 @@ int main(void)
         TEST(what_a_seed_never_gets_closes),
         TEST(an_oversized_length_closes),
         TEST(bitfields_add_up),
+        TEST(only_the_last_block_is_padded),
         TEST(a_seed_leaves_after_a_grace),
         TEST(extension_messages_are_passed_over),
         TEST(hash_requests_are_refused_where_v2_is_spoken),
