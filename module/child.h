@@ -20,6 +20,9 @@ typedef struct {
 /** Never NULL. Any thread after child_init. */
 const bth_child *bth_this_child(void);
 
+/** The same to be filled in, by life.c alone. */
+bth_child *bth_own_child(void);
+
 /* Hooks (life.c). */
 int bth_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp);
 int bth_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);

@@ -19,7 +19,6 @@
 #include "module/gate.h"
 #include "module/steward.h"
 
-static bth_child this_child;
 static bth_steward *steward;
 static seed_config seeder_config;
 
@@ -27,11 +26,6 @@ static seed_config seeder_config;
 #define STOP_LIMIT apr_time_from_sec(3)
 
 APLOG_USE_MODULE(bthttp);
-
-const bth_child *bth_this_child(void)
-{
-    return &this_child;
-}
 
 /* --- the parent ------------------------------------------------------------ */
 
@@ -72,7 +66,7 @@ static const char *swarms_file(apr_pool_t *pool)
 static void load_swarms(server_rec *s, apr_pool_t *pool)
 {
     const char *path = swarms_file(pool);
-    apr_status_t status = trk_swarms_load(this_child.swarms, path, apr_time_now(), bth_server()->tracker_interval);
+    apr_status_t status = trk_swarms_load(bth_own_child()->swarms, path, apr_time_now(), bth_server()->tracker_interval);
 
     if (status != APR_SUCCESS && !APR_STATUS_IS_ENOENT(status))
         ap_log_error(APLOG_MARK, APLOG_INFO, status, s, "BTH0003: saved swarms in %s are damaged or old: starting empty", path);
@@ -97,15 +91,15 @@ static apr_status_t save_swarms(void *baton)
 
 static apr_status_t prepare_tracker(server_rec *s, apr_pool_t *pconf)
 {
-    bth_shared *shared = this_child.shared;
+    bth_shared *shared = bth_own_child()->shared;
     saving *save = apr_palloc(pconf, sizeof *save);
-    apr_status_t status = trk_swarms_attach(&this_child.swarms, shared->swarms, shared->swarms_size);
+    apr_status_t status = trk_swarms_attach(&bth_own_child()->swarms, shared->swarms, shared->swarms_size);
 
     if (status != APR_SUCCESS)
         return status;
     if (shared->swarms_fresh)
         load_swarms(s, pconf);
-    *save = (saving){getpid(), this_child.swarms, swarms_file(pconf)};
+    *save = (saving){getpid(), bth_own_child()->swarms, swarms_file(pconf)};
     apr_pool_cleanup_register(pconf, save, save_swarms, apr_pool_cleanup_null);
     return APR_SUCCESS;
 }
@@ -114,7 +108,7 @@ static apr_status_t prepare_tracker(server_rec *s, apr_pool_t *pconf)
 static int degrade(server_rec *s, apr_status_t status, const char *what)
 {
     ap_log_error(APLOG_MARK, APLOG_ERR, status, s, "BTH0001: %s: files are served as without mod_bthttp", what);
-    this_child.shared = NULL;
+    bth_own_child()->shared = NULL;
     return OK;
 }
 
@@ -126,17 +120,17 @@ int bth_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serv
     (void)plog;
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG)
         return OK;
-    memset(&this_child, 0, sizeof this_child);
-    this_child.server = s;
+    memset(bth_own_child(), 0, sizeof(bth_child));
+    bth_own_child()->server = s;
     bt_log_install(log_to_httpd, s);
-    if (RAND_bytes((unsigned char *)&this_child.grant, sizeof this_child.grant) != 1)
+    if (RAND_bytes((unsigned char *)&bth_own_child()->grant, sizeof bth_own_child()->grant) != 1)
         return degrade(s, APR_EGENERAL, "no random numbers");
     if ((status = make_state_dir(bth_server()->state_dir, ptemp)) != APR_SUCCESS)
         return degrade(s, status, apr_pstrcat(ptemp, "cannot make the state directory ", bth_server()->state_dir, NULL));
     status = bth_shared_prepare(&shared, s, (apr_size_t)bth_server()->tracker_memory);
     if (status != APR_SUCCESS)
         return degrade(s, status, "cannot make shared memory");
-    this_child.shared = shared;
+    bth_own_child()->shared = shared;
     if (bth_server()->tracker && (status = prepare_tracker(s, pconf)) != APR_SUCCESS)
         return degrade(s, status, "cannot use the table of swarms");
     return bth_shared_listen(shared, s, bth_server()->peer_ports) == APR_SUCCESS ? OK : HTTP_INTERNAL_SERVER_ERROR;
@@ -180,7 +174,7 @@ static int hash_threads(void)
 static void configure_seeder(apr_pool_t *pool)
 {
     const bth_server_config *conf = bth_server();
-    bth_shared *shared = this_child.shared;
+    bth_shared *shared = bth_own_child()->shared;
     int *listeners = apr_palloc(pool, BTH_LISTENERS_MAX * sizeof *listeners);
 
     for (int i = 0; i < shared->listener_count; i++)
@@ -189,7 +183,7 @@ static void configure_seeder(apr_pool_t *pool)
         .state_dir = conf->state_dir,
         .mailbox = shared->mailbox,
         .counters = shared->counters,
-        .catalog = this_child.catalog,
+        .catalog = bth_own_child()->catalog,
         .listeners = listeners,
         .listener_count = shared->listener_count,
         .max_peers = conf->max_peers,
@@ -206,10 +200,10 @@ static void configure_seeder(apr_pool_t *pool)
 static apr_status_t stop_threads(void *baton)
 {
     (void)baton;
-    if (this_child.seeder) {
-        seed_leave(this_child.seeder, 1);
-        seed_join(this_child.seeder);
-        this_child.seeder = NULL;
+    if (bth_own_child()->seeder) {
+        seed_leave(bth_own_child()->seeder, 1);
+        seed_join(bth_own_child()->seeder);
+        bth_own_child()->seeder = NULL;
     }
     bth_steward_stop(steward, STOP_LIMIT);
     return APR_SUCCESS;
@@ -224,9 +218,9 @@ static apr_status_t start_seeder(apr_pool_t *pool)
 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    status = seed_start(&this_child.seeder, &seeder_config, pool);
+    status = seed_start(&bth_own_child()->seeder, &seeder_config, pool);
     if (status != APR_SUCCESS)
-        this_child.seeder = NULL;
+        bth_own_child()->seeder = NULL;
     /* Runs first when the pool goes, before the clean-ups of what the threads use. */
     apr_pool_pre_cleanup_register(pool, NULL, stop_threads);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -237,13 +231,13 @@ void bth_child_init(apr_pool_t *pchild, server_rec *s)
 {
     apr_status_t status;
 
-    if (!this_child.shared)
+    if (!bth_own_child()->shared)
         return;
-    status = cat_open(&this_child.catalog, bth_server()->state_dir, pchild);
+    status = cat_open(&bth_own_child()->catalog, bth_server()->state_dir, pchild);
     if (status != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_ERR, status, s,
                      "BTH0002: no catalogue in %s: files are served as without mod_bthttp", bth_server()->state_dir);
-        this_child.shared = NULL;
+        bth_own_child()->shared = NULL;
         return;
     }
     bth_steward_create(&steward, pchild);
@@ -259,6 +253,6 @@ void bth_child_stopping(apr_pool_t *pchild, int graceful)
 {
     (void)pchild;
     (void)graceful;
-    if (this_child.seeder)
-        seed_leave(this_child.seeder, 1);
+    if (bth_own_child()->seeder)
+        seed_leave(bth_own_child()->seeder, 1);
 }

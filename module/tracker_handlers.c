@@ -91,25 +91,27 @@ static int answer_announce(request_rec *r, const trk_announce *announce)
     return send_answer(r, &body);
 }
 
-static int is_ours(request_rec *r, const char *handler)
+/* @return OK if this handler is to answer, else what it returns */
+static int check_request(request_rec *r, const char *handler)
 {
-    return r->handler && !strcmp(r->handler, handler);
+    if (!r->handler || strcmp(r->handler, handler))
+        return DECLINED;
+    r->allowed |= AP_METHOD_BIT << M_GET;
+    if (r->method_number != M_GET)
+        return HTTP_METHOD_NOT_ALLOWED;
+    return bth_this_child()->swarms ? OK : HTTP_NOT_FOUND;
 }
 
 int bth_announce_handler(request_rec *r)
 {
+    int answer = check_request(r, "bthttp-announce");
     trk_announce announce;
     const char *failure = NULL;
     cat_standing standing;
     cat_entry entry;
 
-    if (!is_ours(r, "bthttp-announce"))
-        return DECLINED;
-    r->allowed |= AP_METHOD_BIT << M_GET;
-    if (r->method_number != M_GET)
-        return HTTP_METHOD_NOT_ALLOWED;
-    if (!bth_this_child()->swarms)
-        return HTTP_NOT_FOUND;
+    if (answer != OK)
+        return answer;
     if (trk_announce_parse(r->args ? r->args : "", r->args ? strlen(r->args) : 0, &announce, &failure) != APR_SUCCESS)
         return send_failure(r, failure, 0);
     standing = bth_gate_find(&announce.hash, r->pool, r->connection->current_thread, &entry);
@@ -121,14 +123,15 @@ int bth_announce_handler(request_rec *r)
 /* Only what is published is told of: scraping unknown hashes allocates nothing and shows nothing. */
 static int scrape_published(request_rec *r, bt_infohash *hashes, trk_scrape *numbers, int count)
 {
-    int published = 0;
+    trk_address seeds[BTH_SEEDS_MAX];
+    int published = 0, seeding = bth_seed_addresses(r, seeds) > 0;
     cat_entry entry;
 
     for (int i = 0; i < count; i++) {
         if (bth_gate_find(&hashes[i], r->pool, r->connection->current_thread, &entry) != CAT_PUBLISHED)
             continue;
         trk_swarms_scrape(bth_this_child()->swarms, &hashes[i], r->request_time, &numbers[published]);
-        numbers[published].complete++; /* this server itself */
+        numbers[published].complete += seeding ? 1 : 0; /* this server itself */
         hashes[published++] = hashes[i];
     }
     return published;
@@ -136,19 +139,15 @@ static int scrape_published(request_rec *r, bt_infohash *hashes, trk_scrape *num
 
 int bth_scrape_handler(request_rec *r)
 {
+    int answer = check_request(r, "bthttp-scrape");
     bt_infohash *hashes;
     trk_scrape *numbers;
     const char *failure = NULL;
     bt_buf body;
     int count;
 
-    if (!is_ours(r, "bthttp-scrape"))
-        return DECLINED;
-    r->allowed |= AP_METHOD_BIT << M_GET;
-    if (r->method_number != M_GET)
-        return HTTP_METHOD_NOT_ALLOWED;
-    if (!bth_this_child()->swarms)
-        return HTTP_NOT_FOUND;
+    if (answer != OK)
+        return answer;
     hashes = apr_palloc(r->pool, TRK_SCRAPE_MAX * sizeof *hashes);
     numbers = apr_palloc(r->pool, TRK_SCRAPE_MAX * sizeof *numbers);
     count = trk_scrape_parse(r->args ? r->args : "", r->args ? strlen(r->args) : 0, hashes, &failure);
