@@ -42,16 +42,25 @@ int bth_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
     return OK;
 }
 
-/* The children, which run as another user, own it. */
+/* The children, which run as another user, own it, and must be able to get there. */
 static apr_status_t make_state_dir(const char *path, apr_pool_t *pool)
 {
-    apr_status_t status = apr_dir_make_recursive(path, APR_FPROT_UREAD | APR_FPROT_UWRITE | APR_FPROT_UEXECUTE, pool);
+    const apr_fileperms_t ours = APR_FPROT_UREAD | APR_FPROT_UWRITE | APR_FPROT_UEXECUTE;
+    const apr_fileperms_t everybodys = ours | APR_FPROT_GREAD | APR_FPROT_GEXECUTE | APR_FPROT_WREAD | APR_FPROT_WEXECUTE;
+    const char *name = strrchr(path, '/');
+    apr_status_t status = APR_SUCCESS;
     struct stat info;
 
-    if (status != APR_SUCCESS)
+    if (name && name > path)
+        status = apr_dir_make_recursive(apr_pstrmemdup(pool, path, (apr_size_t)(name - path)), everybodys, pool);
+    if (status == APR_SUCCESS)
+        status = apr_dir_make(path, ours, pool);
+    if (status != APR_SUCCESS && !APR_STATUS_IS_EEXIST(status))
         return status;
     if (stat(path, &info) < 0)
         return errno;
+    if (!S_ISDIR(info.st_mode))
+        return APR_ENOTDIR;
     if (geteuid() == 0 && info.st_uid != ap_unixd_config.user_id &&
         chown(path, ap_unixd_config.user_id, ap_unixd_config.group_id) < 0)
         return errno;

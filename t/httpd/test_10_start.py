@@ -113,6 +113,16 @@ def test_state_dir_that_cannot_be_made(httpd, content):
     serves_plainly(server, content(2 * MIB))
 
 
+def test_state_dir_far_below_what_exists(httpd, content):
+    """As on a fresh machine, where nothing above it exists either: the children, another user, must get there."""
+    server = httpd(start=False)
+    server.state_dir = server.dir / "var" / "cache" / "bthttp"
+    server.start()
+    server.put("f.bin", content(2 * MIB))
+    assert server.torrent("/f.bin").name == b"f.bin"
+    assert server.state_dir.stat().st_mode & 0o77 == 0, "what is in it is nobody else's"
+
+
 def test_state_dir_that_cannot_be_used(httpd, content):
     """A directory stands where the catalogue should be: it cannot be opened, whoever asks."""
     server = httpd(start=False)
