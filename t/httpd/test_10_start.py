@@ -117,6 +117,7 @@ def test_state_dir_far_below_what_exists(httpd, content):
     """As on a fresh machine, where nothing above it exists either: the children, another user, must get there."""
     server = httpd(start=False)
     server.state_dir = server.dir / "var" / "cache" / "bthttp"
+    server.write_conf("")
     server.start()
     server.put("f.bin", content(2 * MIB))
     assert server.torrent("/f.bin").name == b"f.bin"
