@@ -25,10 +25,12 @@
 enum {
     BLOCK = 16384,
     BLOCK_MAX = 128 * 1024,
+    OTHER_MAX = 1024 * 1024, /* a bitfield, an extension's message */
     HANDSHAKE = 68,
     PIECE_HEADER = 13, /* length, id, piece, begin */
     REQUEST = 17,
     REQUESTS_AT_ONCE = 64,
+    SKIM = 8, /* blocks of which only the first header is read */
     HTTP_HEADER_MAX = 4096,
     CONNECTIONS_MAX = 1000,
     PROCESSES_MAX = 64,
@@ -196,32 +198,50 @@ static void on_other(conn *c, unsigned id)
         c->asked--;
 }
 
+static int read_handshake(conn *c)
+{
+    if (c->have < HANDSHAKE)
+        return 0;
+    if (memcmp(c->in + 28, options.hash, 20) != 0)
+        die("the seed answers with another info-hash");
+    c->greeted = 1;
+    consume(c, HANDSHAKE);
+    return 1;
+}
+
+/* A piece, and blindly those that must follow it, since that many blocks of the same size have been asked for: a seed that
+ * says anything else in between is noticed at the next header that is read. */
+static void on_piece(conn *c, uint32_t size)
+{
+    unsigned blind = 0;
+
+    if (size == 0 || size > BLOCK_MAX || c->asked == 0)
+        die("a piece that nobody asked for");
+    if (size == BLOCK && options.length % BLOCK == 0 && options.piece_length % BLOCK == 0)
+        blind = (c->asked < SKIM ? c->asked : SKIM) - 1;
+    c->asked -= 1 + blind;
+    consume(c, PIECE_HEADER);
+    skip(c, size + (uint64_t)blind * (PIECE_HEADER + BLOCK), 1);
+    received -= (uint64_t)blind * PIECE_HEADER;
+}
+
 /* Deals with one message at the front of `in`; 0 if it is not all there. */
 static int read_message(conn *c)
 {
     uint32_t length;
 
-    if (!c->greeted) {
-        if (c->have < HANDSHAKE)
-            return 0;
-        if (memcmp(c->in + 28, options.hash, 20) != 0)
-            die("the seed answers with another info-hash");
-        c->greeted = 1;
-        consume(c, HANDSHAKE);
-        return 1;
-    }
+    if (!c->greeted)
+        return read_handshake(c);
     if (c->have < 4 || (c->have < 5 && read_u32(c->in) > 0))
         return 0;
     length = read_u32(c->in);
     if (length > 0 && c->in[4] == PIECE) {
         if (c->have < PIECE_HEADER)
             return 0;
-        if (length <= PIECE_HEADER - 4 || length > BLOCK_MAX + PIECE_HEADER - 4 || c->asked == 0)
-            die("a piece that nobody asked for");
-        c->asked--;
-        consume(c, PIECE_HEADER);
-        skip(c, length - (PIECE_HEADER - 4), 1);
+        on_piece(c, length < PIECE_HEADER - 4 ? 0 : length - (PIECE_HEADER - 4));
     } else {
+        if (length > OTHER_MAX)
+            die("what comes is not the peer protocol");
         if (length > 0)
             on_other(c, c->in[4]);
         skip(c, (uint64_t)length + 4, 0);
