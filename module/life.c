@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "module/client_certs.h"
 #include "module/gate.h"
 #include "module/steward.h"
 
@@ -131,6 +132,7 @@ int bth_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serv
         return OK;
     memset(bth_own_child(), 0, sizeof(bth_child));
     bth_own_child()->server = s;
+    bth_client_certs_read(ap_conftree, s, pconf);
     bt_log_install(log_to_httpd, s);
     if (RAND_bytes((unsigned char *)&bth_own_child()->grant, sizeof bth_own_child()->grant) != 1)
         return degrade(s, APR_EGENERAL, "no random numbers");

@@ -6,6 +6,7 @@
 #include <apr_strings.h>
 
 #include "module/child.h"
+#include "module/client_certs.h"
 #include "module/agent.h"
 #include "module/decide.h"
 #include "module/gate.h"
@@ -106,7 +107,8 @@ static void withdraw_protected(offer *o)
 
 static void ask_stranger(offer *o)
 {
-    if (bth_stranger_may(o->origin, o->subject.path, o->r->pool, o->r->connection->current_thread)) {
+    if (!bth_client_cert_given(o->r) &&
+        bth_stranger_may(o->origin, o->subject.path, o->r->pool, o->r->connection->current_thread)) {
         o->facts.stranger = BTH_STRANGER_MAY;
     } else {
         o->facts.stranger = BTH_STRANGER_MAY_NOT;
@@ -278,7 +280,8 @@ static int offer_alias(request_rec *r)
         return DECLINED;
     o.subject.url_path = apr_pstrmemdup(r->pool, asked, length - suffix);
     o.origin = bth_origin_of(r, o.subject.url_path);
-    if (!bth_stranger_look(o.origin, r->pool, r->connection->current_thread, &view) ||
+    if (bth_client_cert_given(r) ||
+        !bth_stranger_look(o.origin, r->pool, r->connection->current_thread, &view) ||
         !(view.dir.aliases & BTH_ALIAS_IS_SUFFIX))
         return DECLINED;
     o.subject.path = view.path;

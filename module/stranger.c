@@ -11,6 +11,7 @@
 #include <util_filter.h>
 
 #include "module/child.h"
+#include "module/client_certs.h"
 
 enum { MAX_REDIRECTS = 10 };
 
@@ -230,6 +231,8 @@ int bth_stranger_look(const char *origin, apr_pool_t *pool, apr_thread_t *thread
     if (!split_origin(pool, origin, &parts) || !(c = stranger_connection(&parts, pool, thread)))
         return 0;
     r = stranger_request(c, &parts, parts.path);
+    if (bth_client_certs_wanted(r->server))
+        return 0;
     answer = r->status == HTTP_OK ? run_post_read_request(r) : r->status;
     if (answer != OK && answer != DECLINED)
         return 0;

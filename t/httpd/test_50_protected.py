@@ -231,3 +231,16 @@ def test_bthttp_off_later(httpd, content):
     server.graceful()
     wait_for("the refusal", lambda: refused((server.host, server.port), torrent.hash), 3)
     assert server.get("/d/f.bin", ASK).header("X-BT-Status") == "off"
+
+
+@pytest.mark.parametrize("rule", ["SSLVerifyClient optional_no_ca", '<Location "/other">\nSSLRequire true\n</Location>'])
+def test_where_certificates_count_nothing_is_offered(httpd, tls, content, rule):
+    """mod_ssl asks for certificates before there is a request: where it does so at all, nobody is known to be a stranger."""
+    server = httpd(tls=tls, conf=rule)
+    server.put("f.bin", content(SIZE))
+    for get in (server.get, server.get_tls):
+        answer = get("/f.bin", ASK)
+        assert (answer.status, answer.header("X-BT-Status")) == (200, "protected")
+        assert answer.body == content(SIZE)
+        assert get("/f.bin.torrent").status == 404
+    assert server.status()["hashed_files"] == 0
