@@ -210,7 +210,8 @@ static int transmit(seed_loop *loop, seed_conn *conn)
         return 1;
     if (swarm && !seed_check_fresh(loop, swarm))
         return 0;
-    result = seed_send(&conn->peer, conn->source.fd, swarm ? swarm->file : -1, allowed, loop->now, &sent);
+    result = seed_send(&conn->peer, conn->source.fd, swarm ? swarm->file : -1, loop->output, allowed,
+                       loop->now, &sent);
     count_sent(loop, conn, &sent);
     if (result == SEED_SEND_BLOCKED)
         conn->writable = 0;

@@ -13,6 +13,7 @@
 #include <openssl/rand.h>
 
 #include "base/log.h"
+#include "seeder/batch.h"
 #include "seeder/mail.h"
 
 apr_time_t seed_now(void)
@@ -108,6 +109,7 @@ apr_status_t seed_loop_open(seed_loop **opened, const seed_config *config, const
     loop->addresses = seed_addresses_make();
     loop->swarms = apr_hash_make(pool);
     loop->input = apr_palloc(pool, SEED_INPUT_SIZE);
+    loop->output = apr_palloc(pool, SEED_BATCH_SIZE);
     loop->mail_buffer = apr_palloc(pool, SEED_MAIL_MAX);
     seed_rate_init(&loop->rate, config->upload_rate, loop->now);
     init_rings(loop);

@@ -68,6 +68,7 @@ typedef struct {
     struct seed_conns batch; /* those running in this turn; their place says SEED_RUNNING */
     struct seed_swarms_due due;
     unsigned char *input;       /* SEED_INPUT_SIZE */
+    unsigned char *output;      /* SEED_BATCH_SIZE */
     unsigned char *mail_buffer; /* SEED_MAIL_MAX */
 } seed_loop;
 

@@ -23,7 +23,7 @@ const seed_limits seed_limits_default = {
     .ask = APR_USEC_PER_SEC / 20,
     .handover = 3 * APR_USEC_PER_SEC,
     .lock = APR_USEC_PER_SEC / 5,
-    .quantum = 256 * 1024,
+    .quantum = 16 * (PW_PIECE_HEADER + 16 * 1024),
     .requests = 2000,
     .idle_messages = 4000,
     .idle_messages_rate = 200,
@@ -170,7 +170,7 @@ int seed_content_has_block(const seed_content *content, const seed_block *block)
 
 apr_uint32_t seed_peer_block_in_file(const seed_peer *peer)
 {
-    apr_int64_t rest = peer->content->length - seed_peer_block_offset(peer);
+    apr_int64_t rest = peer->content->length - seed_content_offset(peer->content, &peer->block);
 
     return rest < peer->block.length ? (apr_uint32_t)rest : peer->block.length;
 }
@@ -423,9 +423,9 @@ int seed_peer_next_block(seed_peer *peer)
     return seed_requests_pop(&peer->requests, &peer->block);
 }
 
-apr_int64_t seed_peer_block_offset(const seed_peer *peer)
+apr_int64_t seed_content_offset(const seed_content *content, const seed_block *block)
 {
-    return (apr_int64_t)peer->block.piece * peer->content->piece_length + peer->block.begin;
+    return (apr_int64_t)block->piece * content->piece_length + block->begin;
 }
 
 void seed_peer_sent_out(seed_peer *peer, apr_size_t bytes, apr_time_t now)

@@ -95,8 +95,8 @@ int seed_peer_has_output(const seed_peer *peer);
 /** Makes the oldest request the block to send, if none is begun. @return 0 when there is none */
 int seed_peer_next_block(seed_peer *peer);
 
-/** Where the block's bytes lie in the file. */
-apr_int64_t seed_peer_block_offset(const seed_peer *peer);
+/** Where a block's bytes lie in the file. */
+apr_int64_t seed_content_offset(const seed_content *content, const seed_block *block);
 
 /** Notes that bytes of `out` or of the block were sent; the block ends with its last byte. */
 void seed_peer_sent_out(seed_peer *peer, apr_size_t bytes, apr_time_t now);

@@ -1,9 +1,10 @@
-/* The send path, behind one function: control bytes, then blocks as a 13-byte header and sendfile(2) from the page
- * cache. Memory-mapping is ruled out: a truncated file would raise SIGBUS. */
+/* The send path, behind one function: control bytes, then blocks. Several that wait are read into a buffer by one
+ * preadv(2) and sent by one send(2); a single one goes as a 13-byte header and sendfile(2) from the page cache.
+ * Memory-mapping is ruled out: a truncated file would raise SIGBUS. */
 #ifndef SEED_SEND_H
 #define SEED_SEND_H
 
-#include "seeder/peer.h"
+#include "seeder/batch.h"
 
 typedef enum {
     SEED_SEND_DONE,    /* nothing is left to send */
@@ -22,8 +23,10 @@ typedef struct {
 /**
  * Sends what a peer waits for.
  * @param file     open for reading; -1 before the peer is admitted
+ * @param buffer   SEED_BATCH_SIZE bytes, of no meaning between calls
  * @param quantum  bytes, at least 1; a turn of the loop gives one peer no more
  */
-seed_send_result seed_send(seed_peer *peer, int socket, int file, apr_size_t quantum, apr_time_t now, seed_sent *sent);
+seed_send_result seed_send(seed_peer *peer, int socket, int file, unsigned char *buffer, apr_size_t quantum,
+                           apr_time_t now, seed_sent *sent);
 
 #endif

@@ -30,8 +30,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         bt_buf_free(&again);
         if (peer.state == SEED_PEER_LIVE && seed_peer_input(&peer, data, 0, 1) == SEED_PEER_GO_ON) {
             while (seed_peer_next_block(&peer)) {
-                must(seed_peer_block_offset(&peer) >= 0);
-                must(seed_peer_block_offset(&peer) + peer.block.length <= content.length);
+                must(seed_content_offset(peer.content, &peer.block) >= 0);
+                must(seed_content_offset(peer.content, &peer.block) + peer.block.length <= content.length);
                 must(peer.block_sent < PW_PIECE_HEADER + peer.block.length);
                 seed_peer_sent_block(&peer, PW_PIECE_HEADER + peer.block.length - peer.block_sent, 1);
             }

@@ -61,7 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(whole.requests.count == cut.requests.count);
     while (whole.content && seed_peer_next_block(&whole)) {
         must(whole.block.length <= PW_BLOCK_MAX);
-        must(seed_peer_block_offset(&whole) + whole.block.length <= content->length);
+        must(seed_content_offset(whole.content, &whole.block) + whole.block.length <= content->length);
         seed_peer_sent_block(&whole, PW_PIECE_HEADER + whole.block.length, 1);
     }
     seed_peer_free(&whole);

@@ -104,8 +104,8 @@ static void changed_records(void **state)
             assert_int_equal(length, record.length);
             taken.content = &said;
             while (seed_peer_next_block(&taken)) {
-                assert_true(seed_peer_block_offset(&taken) >= 0);
-                assert_true(seed_peer_block_offset(&taken) + taken.block.length <= said.length);
+                assert_true(seed_content_offset(taken.content, &taken.block) >= 0);
+                assert_true(seed_content_offset(taken.content, &taken.block) + taken.block.length <= said.length);
                 seed_peer_sent_block(&taken, PW_PIECE_HEADER + taken.block.length - taken.block_sent, 1);
             }
         }

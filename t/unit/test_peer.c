@@ -148,7 +148,7 @@ static void a_request_becomes_a_block(void **state)
     say_request(&bytes, 0, 0, 65536);
     assert_int_equal(feed(7, &content), SEED_PEER_GO_ON);
     assert_true(seed_peer_next_block(&peer));
-    assert_int_equal(seed_peer_block_offset(&peer), 2 * 65536 + 32768);
+    assert_int_equal(seed_content_offset(peer.content, &peer.block), 2 * 65536 + 32768);
     seed_peer_sent_block(&peer, 13 + 100, START);
     assert_int_equal(peer.block.length, 16384);
     assert_true(seed_peer_next_block(&peer)); /* the same one */

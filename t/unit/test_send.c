@@ -1,0 +1,247 @@
+/* The send path with a real socket and a real file: whatever way the bytes go, the peer gets the same stream. */
+#include "t/unit/unit.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "seeder/send.h"
+#include "t/unit/peer_bytes.h"
+
+enum { PIECE = 65536, PIECES = 40, LENGTH = PIECE * (PIECES - 1) + 100, NOW = 1000000 };
+
+static const seed_content content = {LENGTH, PIECE, PIECES, 1, 1};
+static unsigned char data[LENGTH + 16384], buffer[SEED_BATCH_SIZE];
+static seed_peer peer;
+static bt_buf wanted; /* what the peer must get */
+static int ends[2], file;
+static seed_sent all; /* summed up */
+
+static int set_up(void **state)
+{
+    uint64_t seed = 7;
+    FILE *made = tmpfile();
+
+    unit_fill(&seed, data, LENGTH); /* what follows is zeros, which padded blocks end with */
+    file = dup(fileno(made));
+    fclose(made);
+    if (write(file, data, LENGTH) != LENGTH || socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) != 0)
+        return -1;
+    seed_peer_init(&peer, &seed_limits_default, NOW);
+    peer.content = &content;
+    peer.state = SEED_PEER_LIVE;
+    bt_buf_init(&wanted, 16 << 20);
+    memset(&all, 0, sizeof all);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    seed_peer_free(&peer);
+    bt_buf_free(&wanted);
+    close(ends[0]);
+    close(ends[1]);
+    close(file);
+    return 0;
+}
+
+static void ask(apr_uint32_t piece, apr_uint32_t begin, apr_uint32_t length)
+{
+    seed_block block = {piece, begin, length};
+    unsigned char *at = bt_buf_extend(&wanted, PW_PIECE_HEADER);
+
+    assert_int_equal(seed_requests_push(&peer.requests, &block, 2000), 1);
+    pw_piece_header(at, piece, begin, length);
+    bt_buf_add(&wanted, data + (size_t)piece * PIECE + begin, length);
+}
+
+/* Reads what has come and compares it. */
+static size_t take(size_t at)
+{
+    static unsigned char got[1 << 20];
+    ssize_t n = recv(ends[1], got, sizeof got, MSG_DONTWAIT);
+
+    if (n <= 0)
+        return at;
+    assert_true(at + (size_t)n <= wanted.length);
+    assert_memory_equal(got, wanted.data + at, (size_t)n);
+    return at + (size_t)n;
+}
+
+static seed_send_result send_once(size_t quantum)
+{
+    seed_sent sent;
+    seed_send_result result = seed_send(&peer, ends[0], file, buffer, quantum, NOW, &sent);
+
+    assert_true(sent.payload <= sent.bytes);
+    all.bytes += sent.bytes;
+    all.payload += sent.payload;
+    all.blocks += sent.blocks;
+    return result;
+}
+
+/* Sends and reads by turns to the end. */
+static void send_all(size_t quantum)
+{
+    seed_send_result result = SEED_SEND_MORE;
+    size_t at = 0;
+
+    while (result == SEED_SEND_MORE || result == SEED_SEND_BLOCKED) {
+        result = send_once(quantum);
+        assert_true(result != SEED_SEND_BLOCKED || seed_peer_has_output(&peer));
+        at = take(at);
+    }
+    assert_int_equal(result, SEED_SEND_DONE);
+    while (at < wanted.length)
+        at = take(at);
+    assert_int_equal(all.bytes, wanted.length);
+    assert_false(seed_peer_has_output(&peer));
+}
+
+static void ask_in_order(int blocks)
+{
+    for (int i = 0; i < blocks; i++)
+        ask((apr_uint32_t)i / 4, (apr_uint32_t)i % 4 * 16384, 16384);
+}
+
+static void blocks_in_order(void **state)
+{
+    ask_in_order(150);
+    send_all(seed_limits_default.quantum);
+    assert_int_equal(all.blocks, 150);
+    assert_int_equal(all.payload, 150 * 16384);
+}
+
+static void one_block(void **state)
+{
+    ask(PIECES - 1, 3, 97);
+    send_all(1 << 20);
+    assert_int_equal(all.blocks, 1);
+    assert_int_equal(all.payload, 97);
+}
+
+static void a_padded_block_among_others(void **state)
+{
+    ask_in_order(5);
+    ask(PIECES - 1, 0, 16384);
+    ask(PIECES - 1, 0, 100);
+    ask(PIECES - 1, 99, 2);
+    ask(3, 16384, 16384);
+    ask(3, 32768, 16384);
+    send_all(1 << 20);
+    assert_int_equal(all.blocks, 10);
+}
+
+static void blocks_anywhere_of_any_size(void **state)
+{
+    static const apr_uint32_t sizes[] = {1, 2, 13, 14, 100, 16383, 16384, 32768, PIECE};
+    uint64_t seed = 3;
+    apr_size_t payload = 0;
+
+    for (int i = 0; i < 400; i++) {
+        apr_uint32_t size = sizes[unit_below(&seed, sizeof sizes / sizeof *sizes)];
+        ask((apr_uint32_t)unit_below(&seed, PIECES - 1), (apr_uint32_t)unit_below(&seed, PIECE - size + 1), size);
+        payload += size;
+    }
+    send_all(200000);
+    assert_int_equal(all.blocks, 400);
+    assert_int_equal(all.payload, payload);
+}
+
+/* Whatever is cut off in a block, in a header too, is gone on with. */
+static void quanta_of_any_size(void **state)
+{
+    static const size_t quanta[] = {1, 12, 13, 14, 16384, 16397, 32793, 32794, 32795, 100000};
+
+    for (size_t i = 0; i < sizeof quanta / sizeof *quanta; i++) {
+        tear_down(state);
+        set_up(state);
+        ask_in_order(quanta[i] < 100 ? 3 : 40);
+        send_all(quanta[i]);
+    }
+}
+
+static void a_small_socket_buffer(void **state)
+{
+    int size = 4096;
+
+    setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    ask_in_order(100);
+    send_all(seed_limits_default.quantum);
+}
+
+static void no_more_than_the_quantum(void **state)
+{
+    seed_sent sent;
+
+    ask_in_order(100);
+    for (size_t quantum = 1; quantum < 400000; quantum = quantum * 3 / 2 + 1) {
+        assert_int_not_equal(seed_send(&peer, ends[0], file, buffer, quantum, NOW, &sent), SEED_SEND_GONE);
+        /* Only a header may be finished beyond it. */
+        assert_true(sent.bytes < quantum + PW_PIECE_HEADER);
+        while (recv(ends[1], buffer, sizeof buffer, MSG_DONTWAIT) > 0)
+            ;
+    }
+}
+
+/* A choke that stands in `out` comes after the block begun and before the next. */
+static void control_bytes_between_blocks(void **state)
+{
+    unsigned char *at;
+
+    ask_in_order(1);
+    at = bt_buf_extend(&wanted, 5);
+    memcpy(at, "\0\0\0\1\1", 5);
+    ask(7, 0, 16384);
+    ask(7, 16384, 16384);
+    assert_int_equal(send_once(100), SEED_SEND_MORE);
+    assert_int_equal(peer.requests.count, 2);
+    pw_add_plain(&peer.out, PW_UNCHOKE);
+    send_all(1 << 20);
+    assert_int_equal(all.blocks, 3);
+}
+
+static void a_file_that_became_shorter(void **state)
+{
+    size_t at = 0;
+
+    ask_in_order(40);
+    assert_int_equal(ftruncate(file, 20 * 16384 + 5000), 0);
+    for (;;) {
+        seed_send_result result = send_once(1 << 20);
+        at = take(at);
+        if (result == SEED_SEND_FILE)
+            break;
+        assert_true(result == SEED_SEND_MORE || result == SEED_SEND_BLOCKED);
+    }
+    assert_int_equal(all.blocks, 20);
+    assert_int_equal(all.payload, 20 * 16384 + 5000);
+}
+
+static void a_peer_that_is_gone(void **state)
+{
+    ask_in_order(10);
+    shutdown(ends[1], SHUT_RDWR);
+    assert_int_equal(send_once(1 << 20), SEED_SEND_GONE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(blocks_in_order, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_block, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_padded_block_among_others, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(blocks_anywhere_of_any_size, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(quanta_of_any_size, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_small_socket_buffer, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(no_more_than_the_quantum, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(control_bytes_between_blocks, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_file_that_became_shorter, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_peer_that_is_gone, set_up, tear_down),
+    };
+
+    return cmocka_run_group_tests_name("send", tests, NULL, NULL);
+}
