@@ -52,6 +52,7 @@ build_in() {
     if [ ! -f "$build/Makefile" ] || [ "$*" != "$(cat "$build/configured" 2>/dev/null)" ]; then
         (cd "$build" && "$OLDPWD/configure" -q "$@" >&2) || return 1
         printf '%s\n' "$*" >"$build/configured"
+        make -s -C "$build" clean >&2 # objects do not know that they were made with other options
     fi
     make -s -C "$build" -j"$(nproc)" >&2
 }

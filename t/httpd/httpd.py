@@ -28,8 +28,6 @@ MPM = {
 }
 
 BAD_LINE = re.compile(r"^\[[^]]+\] \[[^]:]*:(emerg|alert|crit|error|warn)\]|exit signal|AH0005[12]|^(?!\[)")
-# What a stock httpd without any module of ours says as well, now and then, when it is stopped just after a request.
-STOCK_NOISE = re.compile(r"\(9\)Bad file descriptor: AH03092: process_lingering_close")
 WELL_KNOWN = "/.well-known/bthttp"
 
 
@@ -175,6 +173,7 @@ class Httpd:
         if self.process is None:
             return
         if self.process.poll() is None:
+            self._settle()
             self.process.send_signal(signal.SIGTERM)
         try:
             status = self.process.wait(timeout)
@@ -187,6 +186,18 @@ class Httpd:
         finally:
             self.process = None
         assert status == 0, f"httpd ended with status {status}"
+
+    def _settle(self):
+        """Lets httpd close what its clients have closed. A stock event MPM that is stopped within that moment now and then
+        reads a worker's socket just freed, and crashes (3 in 1200 tries without any module of ours)."""
+        deadline = time.monotonic() + 0.5
+        while self._connections() and time.monotonic() < deadline:
+            time.sleep(0.005)
+
+    def _connections(self):
+        ports = {f"{port:04X}" for port in self.ports()}
+        rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        return [row for row in rows if row[1].split(":")[1] in ports and row[3] != "0A" and row[9] != "0"]
 
     def graceful(self):
         """A graceful restart; returns when the new generation is running."""
@@ -236,8 +247,7 @@ class Httpd:
         self._expected.append(re.compile(pattern))
 
     def unexpected(self):
-        lines = [line for line in self.log().splitlines() + self.stderr().splitlines()
-                 if BAD_LINE.search(line) and not STOCK_NOISE.search(line)]
+        lines = [line for line in self.log().splitlines() + self.stderr().splitlines() if BAD_LINE.search(line)]
         lines = [line for line in lines if not any(e.search(line) for e in self._expected)]
         for report in sorted((self.dir / "reports").glob("*")):
             lines.append(report.read_text(errors="replace")[:6000])
