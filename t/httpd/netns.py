@@ -56,13 +56,16 @@ class Transmission(Process):
     """transmission-cli inside a namespace. It seeds once it is complete, until it is stopped."""
     program = "transmission-cli"
 
-    def __init__(self, box, namespace, torrent, name="transmission", port=51413, options=(), url=None):
-        """url: it fetches the torrent by itself, as it does with a link that a user gives it."""
+    def __init__(self, box, namespace, torrent, name="transmission", port=51413, options=(), url=None, data=None):
+        """url: it fetches the torrent by itself, as it does with a link that a user gives it. data: what it has already."""
         super().__init__(box, name)
         self.port = port
         self.file = self.dir / torrent.name.decode()
         self.finished = self.dir / "finished"
         (self.dir / "it.torrent").write_bytes(torrent.data)
+        if data is not None:
+            self.file.write_bytes(data)
+            options = (*options, "-v")
         script = self.dir / "finish"
         script.write_text(f"#!/bin/sh\n: >'{self.finished}'\n")
         script.chmod(0o755)
