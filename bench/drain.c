@@ -2,10 +2,10 @@
  * (MSG_TRUNC, so that this end costs little). Speaks the plain peer protocol or HTTP, as one program, so that different
  * seeds are measured by the very same client, and reads what the seed's processes used of the CPU meanwhile.
  *
- *   drain [-n CONNECTIONS] [-w BLOCKS-ASKED-AHEAD] [-u WARM-UP-MS] [-t MS] [-p PID,PID...] ADDRESS PORT \
+ *   drain [-n CONNECTIONS] [-w BLOCKS-ASKED-AHEAD] [-c] [-u WARM-UP-MS] [-t MS] [-p PID,PID...] ADDRESS PORT \
  *         peer INFO-HASH PIECE-LENGTH LENGTH  |  http PATH
  *
- * Prints one line: BYTES (of the file) SECONDS SEED-CPU-SECONDS OWN-CPU-SECONDS. */
+ * -c: one connection a request, of HTTP. Prints one line: BYTES (of the file) SECONDS SEED-CPU-SECONDS OWN-CPU-SECONDS. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -41,7 +41,7 @@ enum { CHOKE = 0, UNCHOKE = 1, PIECE = 7, REJECT = 16 };
 
 typedef struct {
     int fd;
-    int is_http, greeted, unchoked, flowing;
+    int is_http, greeted, unchoked, flowing, ended; /* ended: the response that was asked for has come */
     unsigned char in[HTTP_HEADER_MAX];
     size_t have;    /* bytes in `in` */
     uint64_t skip;  /* of a message or body that is being thrown away */
@@ -51,7 +51,7 @@ typedef struct {
 } conn;
 
 static struct {
-    int connections, ahead, warm_up_ms, time_ms;
+    int connections, ahead, warm_up_ms, time_ms, closing;
     int pids[PROCESSES_MAX], pid_count;
     struct sockaddr_in address;
     const char *path; /* NULL: peer protocol */
@@ -61,6 +61,7 @@ static struct {
 
 static uint64_t received; /* bytes of the file */
 static int flowing;       /* connections that have got some */
+static int epoll;
 
 __attribute__((format(printf, 1, 2), noreturn)) static void die(const char *format, ...)
 {
@@ -145,7 +146,8 @@ static void ask_blocks(conn *c)
 static void ask_file(conn *c)
 {
     char request[1024];
-    int n = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", options.path);
+    int n = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n", options.path,
+                     options.closing ? "Connection: close\r\n" : "");
 
     if (n < 0 || (size_t)n >= sizeof request)
         die("the path is too long");
@@ -269,9 +271,39 @@ static int read_response(conn *c)
     if (length == 0)
         die("a response without a length");
     consume(c, (size_t)(end - c->in) + 4);
-    ask_file(c); /* the next one follows without a pause */
+    if (!options.closing)
+        ask_file(c); /* the next one follows without a pause */
     skip(c, length, 1);
+    c->ended = 1;
     return 1;
+}
+
+static void open_socket(conn *c)
+{
+    int on = 1;
+
+    c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&options.address, sizeof options.address) != 0)
+        die("no connection: %s", strerror(errno));
+    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+static void watch(conn *c)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
+
+    if (epoll_ctl(epoll, EPOLL_CTL_ADD, c->fd, &event) != 0)
+        die("epoll: %s", strerror(errno));
+}
+
+/* httpd has closed after its response, as it was asked to. */
+static void connect_again(conn *c)
+{
+    close(c->fd);
+    open_socket(c);
+    c->ended = 0;
+    ask_file(c);
+    watch(c);
 }
 
 /* How many bytes to read into `in`: of messages, never more than the head of a piece, so that payload stays out. */
@@ -287,6 +319,10 @@ static ssize_t receive_once(conn *c)
     ssize_t n = c->skip ? recv(c->fd, NULL, c->skip < TURN ? (size_t)c->skip : TURN, MSG_TRUNC | MSG_DONTWAIT)
                         : recv(c->fd, c->in + c->have, wanted(c), MSG_DONTWAIT);
 
+    if (n == 0 && options.closing && c->ended && !c->skip) {
+        connect_again(c);
+        return -1;
+    }
     if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
         die("the seed closed%s%s", n ? ": " : "", n ? strerror(errno) : "");
     if (n < 0)
@@ -361,7 +397,7 @@ static double own_cpu(void)
            (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
 }
 
-static void turn(int epoll)
+static void turn(void)
 {
     struct epoll_event events[64];
     int i, count = epoll_wait(epoll, events, 64, 100);
@@ -370,39 +406,33 @@ static void turn(int epoll)
         on_readable(events[i].data.ptr);
 }
 
-static void measure(int epoll)
+static void measure(void)
 {
     double start = now(), cpu, own, end;
     uint64_t before;
 
     while (flowing < options.connections) {
-        turn(epoll);
+        turn();
         if (now() - start > START_MS / 1000.0)
             die("only %d of %d connections get anything", flowing, options.connections);
     }
     for (end = now() + options.warm_up_ms / 1000.0; now() < end;)
-        turn(epoll);
+        turn();
     start = now();
     cpu = seed_cpu();
     own = own_cpu();
     before = received;
     for (end = start + options.time_ms / 1000.0; now() < end;)
-        turn(epoll);
+        turn();
     cpu = seed_cpu() - cpu;
     printf("%llu %.6f %.2f %.2f\n", (unsigned long long)(received - before), now() - start, cpu, own_cpu() - own);
 }
 
 /* --- starting --- */
 
-static void open_conn(conn *c, int number, int epoll)
+static void open_conn(conn *c, int number)
 {
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
-    int on = 1;
-
-    c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&options.address, sizeof options.address) != 0)
-        die("no connection: %s", strerror(errno));
-    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    open_socket(c);
     c->is_http = options.path != NULL;
     if (c->is_http) {
         ask_file(c);
@@ -411,8 +441,7 @@ static void open_conn(conn *c, int number, int epoll)
         c->next = pieces * (uint64_t)number / (uint64_t)options.connections * options.piece_length;
         greet(c);
     }
-    if (epoll_ctl(epoll, EPOLL_CTL_ADD, c->fd, &event) != 0)
-        die("epoll: %s", strerror(errno));
+    watch(c);
 }
 
 static long number(const char *text, long most)
@@ -450,10 +479,11 @@ static void read_options(int argc, char **argv)
 {
     int letter;
 
-    while ((letter = getopt(argc, argv, "n:w:u:t:p:")) != -1) {
+    while ((letter = getopt(argc, argv, "n:w:cu:t:p:")) != -1) {
         switch (letter) {
         case 'n': options.connections = (int)number(optarg, CONNECTIONS_MAX); break;
         case 'w': options.ahead = (int)number(optarg, 2000); break;
+        case 'c': options.closing = 1; break;
         case 'u': options.warm_up_ms = (int)number(optarg, 60000); break;
         case 't': options.time_ms = (int)number(optarg, 600000); break;
         case 'p': read_pids(optarg); break;
@@ -479,15 +509,16 @@ static void read_options(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    int i, epoll = epoll_create1(EPOLL_CLOEXEC);
     conn *conns;
+    int i;
 
+    epoll = epoll_create1(EPOLL_CLOEXEC);
     read_options(argc, argv);
     conns = calloc((size_t)options.connections, sizeof *conns);
     if (epoll < 0 || !conns)
         die("out of memory");
     for (i = 0; i < options.connections; i++)
-        open_conn(&conns[i], i, epoll);
-    measure(epoll);
+        open_conn(&conns[i], i);
+    measure();
     return 0;
 }
