@@ -20,7 +20,7 @@ typedef struct {
     bth_accept accept;
     bth_dir_config dir;
     bth_subject subject;
-    const char *origin;
+    const char *origin; /* see origin_of */
     cat_entry entry; /* valid while facts.torrent is READY */
     int percent;     /* of the hashing, while pending */
 } offer;
@@ -60,6 +60,14 @@ static int query_has(const request_rec *r, const char *word)
     return 0;
 }
 
+/* Made when it is needed: an ordinary request never does. */
+static const char *origin_of(offer *o)
+{
+    if (!o->origin)
+        o->origin = bth_origin_of(o->r, o->subject.url_path);
+    return o->origin;
+}
+
 /* --- what there is --------------------------------------------------------- */
 
 static void look_into_catalogue(offer *o)
@@ -77,7 +85,7 @@ static void look_into_catalogue(offer *o)
     }
     if (gate != BTH_GATE_OPEN && o->facts.stranger == BTH_STRANGER_MAY) {
         /* The test was just passed: known, but not yet (or no longer) published. */
-        if (cat_grant(child->catalog, o->subject.path, o->origin, child->grant) != APR_SUCCESS)
+        if (cat_grant(child->catalog, o->subject.path, origin_of(o), child->grant) != APR_SUCCESS)
             return;
         gate = BTH_GATE_OPEN;
     }
@@ -101,14 +109,14 @@ static void withdraw_protected(offer *o)
     cat_catalog *catalog = bth_this_child()->catalog;
 
     if (catalog && cat_find_path(catalog, o->subject.path, o->r->pool, &o->entry) == APR_SUCCESS &&
-        o->entry.published && !strcmp(o->entry.url, o->origin))
+        o->entry.published && !strcmp(o->entry.url, origin_of(o)))
         bth_withdraw(&o->entry, CAT_PROTECTED);
 }
 
 static void ask_stranger(offer *o)
 {
     if (!bth_client_cert_given(o->r) &&
-        bth_stranger_may(o->origin, o->subject.path, o->r->pool, o->r->connection->current_thread)) {
+        bth_stranger_may(origin_of(o), o->subject.path, o->r->pool, o->r->connection->current_thread)) {
         o->facts.stranger = BTH_STRANGER_MAY;
     } else {
         o->facts.stranger = BTH_STRANGER_MAY_NOT;
@@ -123,7 +131,7 @@ static apr_status_t post_make(offer *o)
     const bth_child *child = bth_this_child();
     seed_make make = {.path = o->subject.path,
                       .name = bth_torrent_name(o->r->pool, o->subject.path),
-                      .url = o->origin,
+                      .url = origin_of(o),
                       .grant = child->grant,
                       .version = (tg_version)o->dir.version,
                       .piece_length = (apr_uint32_t)o->dir.piece_length};
@@ -250,7 +258,6 @@ static void common_facts(offer *o, bth_alias alias, apr_int64_t size)
     o->subject.dir = &o->dir;
     o->subject.v1_alone = bth_agent_needs_v1(apr_table_get(o->r->headers_in, "User-Agent"));
     o->subject.negotiated = alias == BTH_ALIAS_NONE;
-    o->origin = bth_origin_of(o->r, o->subject.url_path);
 }
 
 /* A real file under its own name. */
@@ -261,6 +268,8 @@ static int offer_file(request_rec *r)
 
     if (r->path_info && *r->path_info)
         return DECLINED;
+    if (r->finfo.size < o.dir.min_size && !r->args && !apr_table_get(r->headers_in, "X-BT-Accept"))
+        return DECLINED; /* what most requests are: a small file that nobody asks anything of */
     o.subject.path = r->filename;
     o.subject.url_path = bth_asked_path(r);
     o.facts.transformed = bth_is_transformed(r);
