@@ -221,7 +221,10 @@ class Httpd:
     def seeder(self, other_than=None):
         """The pid of the child that seeds, waiting until there is one."""
         def current():
-            pid = self.status()["seeder_pid"]
+            try:
+                pid = self.status()["seeder_pid"]
+            except (OSError, AssertionError):
+                return None  # a child that was killed had taken this very connection
             return pid if pid not in (0, other_than) and pid in self.children() else None
         return wait_for("a seeder", current)
 
