@@ -9,7 +9,7 @@ static apr_int64_t nanoseconds(const struct timespec *time)
     return (apr_int64_t)((apr_uint64_t)time->tv_sec * 1000000000u + (apr_uint64_t)time->tv_nsec);
 }
 
-static apr_status_t stamp_from(const struct stat *info, bt_stamp *stamp)
+apr_status_t bt_stamp_stat(const struct stat *info, bt_stamp *stamp)
 {
     if (!S_ISREG(info->st_mode))
         return APR_EINVAL;
@@ -25,14 +25,14 @@ apr_status_t bt_stamp_path(const char *path, bt_stamp *stamp)
 {
     struct stat info;
 
-    return stat(path, &info) == 0 ? stamp_from(&info, stamp) : errno;
+    return stat(path, &info) == 0 ? bt_stamp_stat(&info, stamp) : errno;
 }
 
 apr_status_t bt_stamp_fd(int fd, bt_stamp *stamp)
 {
     struct stat info;
 
-    return fstat(fd, &info) == 0 ? stamp_from(&info, stamp) : errno;
+    return fstat(fd, &info) == 0 ? bt_stamp_stat(&info, stamp) : errno;
 }
 
 int bt_stamp_equal(const bt_stamp *a, const bt_stamp *b)

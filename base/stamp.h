@@ -22,6 +22,11 @@ apr_status_t bt_stamp_path(const char *path, bt_stamp *stamp);
 /** The same for an open descriptor. */
 apr_status_t bt_stamp_fd(int fd, bt_stamp *stamp);
 
+struct stat;
+
+/** The same for what stat(2) said of a file. */
+apr_status_t bt_stamp_stat(const struct stat *info, bt_stamp *stamp);
+
 /** Are they the same version of the same file? The device is left out: it may differ after a reboot. */
 int bt_stamp_equal(const bt_stamp *a, const bt_stamp *b);
 
