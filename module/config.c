@@ -47,6 +47,9 @@ void *bth_create_dir_config(apr_pool_t *pool, char *dir)
     conf->piece_length = BTH_UNSET;
     conf->wait = BTH_UNSET;
     conf->aliases = BTH_UNSET;
+    conf->accept_metalink = BTH_UNSET;
+    conf->collection = BTH_UNSET;
+    conf->scan = BTH_UNSET;
     conf->web_seed = BTH_UNSET;
     conf->own_announce = BTH_UNSET;
     return conf;
@@ -66,6 +69,9 @@ void *bth_merge_dir_config(apr_pool_t *pool, void *base_, void *add_)
     INHERIT(piece_length);
     INHERIT(wait);
     INHERIT(aliases);
+    INHERIT(accept_metalink);
+    INHERIT(collection);
+    INHERIT(scan);
     INHERIT(web_seed);
     INHERIT(own_announce);
     merged->mirrors = add->mirrors ? add->mirrors : base->mirrors;
@@ -87,7 +93,10 @@ bth_dir_config bth_dir_of(const request_rec *r)
     DEFAULT(version, TG_HYBRID);
     DEFAULT(piece_length, 0);
     DEFAULT(wait, apr_time_from_sec(2));
-    DEFAULT(aliases, BTH_ALIAS_IS_SUFFIX | BTH_ALIAS_IS_QUERY);
+    DEFAULT(aliases, BTH_ALIASES_ALL);
+    DEFAULT(accept_metalink, 1);
+    DEFAULT(collection, 0);
+    DEFAULT(scan, 0);
     DEFAULT(web_seed, 1);
     DEFAULT(own_announce, 1);
     return conf;
@@ -166,20 +175,28 @@ static const char *set_wait(cmd_parms *cmd, void *dir, const char *value)
     return read_time(cmd, value, 0, apr_time_from_sec(600), &((bth_dir_config *)dir)->wait);
 }
 
+static int alias_bit(const char *word)
+{
+    return !strcasecmp(word, "torrent")  ? BTH_ALIAS_IS_TORRENT
+           : !strcasecmp(word, "magnet") ? BTH_ALIAS_IS_MAGNET
+           : !strcasecmp(word, "meta4")  ? BTH_ALIAS_IS_META4
+           : !strcasecmp(word, "query")  ? BTH_ALIAS_IS_QUERY
+                                         : 0;
+}
+
 static const char *set_alias(cmd_parms *cmd, void *dir, int argc, char *const argv[])
 {
     bth_dir_config *conf = dir;
 
     conf->aliases = 0;
     if (argc == 0)
-        return apr_psprintf(cmd->pool, "%s: torrent, query or none expected", cmd->cmd->name);
+        return apr_psprintf(cmd->pool, "%s: torrent, magnet, meta4, query or none expected", cmd->cmd->name);
     for (int i = 0; i < argc; i++) {
-        if (!strcasecmp(argv[i], "torrent"))
-            conf->aliases |= BTH_ALIAS_IS_SUFFIX;
-        else if (!strcasecmp(argv[i], "query"))
-            conf->aliases |= BTH_ALIAS_IS_QUERY;
-        else if (strcasecmp(argv[i], "none") || argc > 1)
-            return complain(cmd, argv[i], "is not an alias that can be had: torrent and query, or none, expected");
+        int bit = alias_bit(argv[i]);
+
+        if (!bit && (strcasecmp(argv[i], "none") || argc > 1))
+            return complain(cmd, argv[i], "is not an alias: torrent, magnet, meta4 and query, or none, expected");
+        conf->aliases |= bit;
     }
     return NULL;
 }
@@ -416,7 +433,10 @@ const command_rec bth_commands[] = {
     AP_INIT_TAKE1("BTHTTPTorrentVersion", set_version, NULL, DIR_CTX, "hybrid, v1 or v2"),
     AP_INIT_TAKE1("BTHTTPPieceSize", set_piece_size, NULL, DIR_CTX, "auto, or a power of two from 16K"),
     AP_INIT_TAKE1("BTHTTPWait", set_wait, NULL, DIR_CTX, "the longest that a request waits for its torrent"),
-    AP_INIT_TAKE_ARGV("BTHTTPAlias", set_alias, NULL, DIR_CTX, "torrent and query, or none: which alias URLs exist"),
+    AP_INIT_TAKE_ARGV("BTHTTPAlias", set_alias, NULL, DIR_CTX, "torrent, magnet, meta4 and query, or none: which alias URLs exist"),
+    AP_INIT_FLAG("BTHTTPAcceptMetalink", ap_set_flag_slot, DIR_MEMBER(accept_metalink), DIR_CTX, "On or Off: Metalink also to clients whose Accept names its type"),
+    AP_INIT_FLAG("BTHTTPCollection", ap_set_flag_slot, DIR_MEMBER(collection), DIR_CTX, "On or Off: offer directories as one torrent"),
+    AP_INIT_FLAG("BTHTTPScan", ap_set_flag_slot, DIR_MEMBER(scan), DIR_CTX, "On or Off: make torrents ahead of the first request"),
     AP_INIT_FLAG("BTHTTPWebSeed", ap_set_flag_slot, DIR_MEMBER(web_seed), DIR_CTX, "On or Off: name the file's own URL as a web seed"),
     AP_INIT_ITERATE("BTHTTPMirror", add_mirror, NULL, DIR_CTX, "URL prefixes of further web seeds"),
     AP_INIT_ITERATE("BTHTTPAnnounce", add_announce, NULL, DIR_CTX, "URLs of further trackers; none leaves out our own"),

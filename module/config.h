@@ -11,7 +11,14 @@
 extern module AP_MODULE_DECLARE_DATA bthttp_module;
 
 enum { BTH_UNSET = -1 };
-enum { BTH_ALIAS_IS_SUFFIX = 1, BTH_ALIAS_IS_QUERY = 2 };
+/* Which alias URLs exist: FILE.torrent, FILE.magnet, FILE.meta4, FILE?torrent. */
+enum {
+    BTH_ALIAS_IS_TORRENT = 1,
+    BTH_ALIAS_IS_MAGNET = 2,
+    BTH_ALIAS_IS_META4 = 4,
+    BTH_ALIAS_IS_QUERY = 8,
+    BTH_ALIASES_ALL = 15
+};
 
 /* For directories: each member is BTH_UNSET or NULL until said, and inherited. */
 typedef struct {
@@ -21,7 +28,10 @@ typedef struct {
     int version;              /* tg_version */
     apr_int64_t piece_length; /* bytes; 0: by the table */
     apr_interval_time_t wait;
-    int aliases;              /* bit set */
+    int aliases;              /* bit set over BTH_ALIAS_IS_... */
+    int accept_metalink;      /* Metalink also to clients whose Accept names its type */
+    int collection;           /* a directory as one torrent */
+    int scan;                 /* torrents are made ahead of the first request */
     int web_seed;
     apr_array_header_t *mirrors;   /* of const char *: URL prefixes */
     apr_array_header_t *announces; /* of const char *: further trackers */

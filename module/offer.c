@@ -174,7 +174,7 @@ static void add_link(offer *o)
 {
     const char *url = o->subject.url_path;
     int has_name = url[strlen(url) - 1] != '/'; /* a directory's index has none of its own */
-    const char *form = has_name && (o->dir.aliases & BTH_ALIAS_IS_SUFFIX) ? torrent_suffix
+    const char *form = has_name && (o->dir.aliases & BTH_ALIAS_IS_TORRENT) ? torrent_suffix
                        : o->dir.aliases & BTH_ALIAS_IS_QUERY ? "?torrent" : NULL;
 
     if (form)
@@ -291,7 +291,7 @@ static int offer_alias(request_rec *r)
     o.origin = bth_origin_of(r, o.subject.url_path);
     if (bth_client_cert_given(r) ||
         !bth_stranger_look(o.origin, r->pool, r->connection->current_thread, &view) ||
-        !(view.dir.aliases & BTH_ALIAS_IS_SUFFIX))
+        !(view.dir.aliases & BTH_ALIAS_IS_TORRENT))
         return DECLINED;
     o.subject.path = view.path;
     o.dir = view.dir;

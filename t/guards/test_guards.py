@@ -104,3 +104,16 @@ def test_nothing_is_skipped(top):
     for path in (top / "t").rglob("test_*.py"):
         if path.name != "test_guards.py":
             assert not re.search(r"pytest\.(skip|importorskip|xfail)|mark\.(skip|xfail)", path.read_text()), path
+
+
+def test_directory_members_are_created_merged_and_defaulted(top):
+    """A member that is forgotten in one of the three is inherited wrongly, and nobody notices."""
+    header, code = (top / "module/config.h").read_text(), (top / "module/config.c").read_text()
+    body = re.search(r"typedef struct \{(.*?)\} bth_dir_config;", header, re.S).group(1)
+    members = re.findall(r"^ +[\w]+ (\*?)(\w+);", body, re.M)
+    assert len(members) > 12
+    for star, name in members:
+        assert re.search(rf"INHERIT\({name}\)|merged->{name} = add->{name} \? add->{name} : base->{name};", code), name
+        if not star:
+            assert f"conf->{name} = BTH_UNSET;" in code, name
+            assert f"DEFAULT({name}, " in code, name
