@@ -10,58 +10,14 @@
 
 #include "module/child.h"
 #include "torrentgen/metainfo.h"
+#include "torrentgen/name.h"
 #include "torrentgen/old_clients.h"
 
 enum { BODY_MAX = 64 * 1024 * 1024, RETRY_SECONDS = 5, LINKS_MAX = 64 };
 
-/* Length of the UTF-8 sequence at `at`, or 0 if it is none (RFC 3629: no surrogates, no over-long forms). */
-static int utf8_length(const unsigned char *at)
-{
-    static const struct {
-        unsigned char mask, lead, second_least, second_most;
-        int length;
-    } forms[] = {{0xff, 0xc2, 0x80, 0xbf, 2}, {0xff, 0xe0, 0xa0, 0xbf, 3}, {0xff, 0xed, 0x80, 0x9f, 3},
-                 {0xff, 0xf0, 0x90, 0xbf, 4}, {0xff, 0xf4, 0x80, 0x8f, 4}, {0xe0, 0xc0, 0x80, 0xbf, 2},
-                 {0xf0, 0xe0, 0x80, 0xbf, 3}, {0xf8, 0xf0, 0x80, 0xbf, 4}};
-
-    if (*at < 0x80)
-        return 1;
-    if (*at < 0xc2 || *at > 0xf4)
-        return 0;
-    for (apr_size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
-        if ((*at & forms[i].mask) != forms[i].lead)
-            continue;
-        if (at[1] < forms[i].second_least || at[1] > forms[i].second_most)
-            return 0;
-        for (int j = 2; j < forms[i].length; j++)
-            if ((at[j] & 0xc0) != 0x80)
-                return 0;
-        return forms[i].length;
-    }
-    return 0;
-}
-
 const char *bth_torrent_name(apr_pool_t *pool, const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    const unsigned char *at = (const unsigned char *)(slash ? slash + 1 : path);
-    char *name = apr_palloc(pool, strlen((const char *)at) * 3 + 1), *out = name;
-
-    while (*at) {
-        int length = utf8_length(at);
-
-        if (length == 0) {
-            static const char digits[] = "0123456789ABCDEF";
-
-            *out++ = '%';
-            *out++ = digits[*at >> 4];
-            *out++ = digits[*at++ & 15];
-        }
-        while (length-- > 0)
-            *out++ = (char)*at++;
-    }
-    *out = '\0';
-    return name;
+    return tg_name_of(pool, path);
 }
 
 /* A value that is in its canonical place with what this request can say of its own server. */

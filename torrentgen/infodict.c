@@ -3,20 +3,7 @@
 #include <string.h>
 
 #include "base/bencode.h"
-
-/* Length of the UTF-8 sequence at `at`, or 0 if it is none (overlong, a surrogate, beyond U+10FFFF). A NUL ends it. */
-static int utf8_sequence(const unsigned char *at)
-{
-    int length = *at < 0x80 ? 1 : *at >= 0xc2 && *at < 0xe0 ? 2 : *at >= 0xe0 && *at < 0xf0 ? 3 : *at >= 0xf0 && *at < 0xf5 ? 4 : 0;
-
-    for (int i = 1; i < length; i++)
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-    if ((*at == 0xe0 && at[1] < 0xa0) || (*at == 0xed && at[1] > 0x9f) || (*at == 0xf0 && at[1] < 0x90) ||
-        (*at == 0xf4 && at[1] > 0x8f))
-        return 0;
-    return length;
-}
+#include "base/utf8.h"
 
 int tg_name_is_good(const char *name)
 {
@@ -26,7 +13,7 @@ int tg_name_is_good(const char *name)
     if (length == 0 || length > 255 || strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strchr(name, '/'))
         return 0;
     while (*at) {
-        int sequence = utf8_sequence(at);
+        int sequence = bt_utf8_length(at);
 
         if (!sequence)
             return 0;
