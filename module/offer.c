@@ -134,7 +134,8 @@ static apr_status_t post_make(offer *o)
                       .url = origin_of(o),
                       .grant = child->grant,
                       .version = (tg_version)o->dir.version,
-                      .piece_length = (apr_uint32_t)o->dir.piece_length};
+                      .piece_length = (apr_uint32_t)o->dir.piece_length,
+                      .urgent = 1};
 
     return seed_post_make(child->shared->mailbox, &make);
 }

@@ -86,7 +86,7 @@ static int is_for_the_next(job *job)
     return repost;
 }
 
-static void publish(job *job, const tg_torrent *torrent, const bt_stamp *stamp)
+static void publish(job *job, const tg_result *result)
 {
     const seed_config *config = job->jobs->config;
     const seed_make *make = &job->make;
@@ -96,14 +96,14 @@ static void publish(job *job, const tg_torrent *torrent, const bt_stamp *stamp)
         seed_job_end(config->counters, make->path, 0);
         return;
     }
-    status = cat_publish(config->catalog, make->path, make->url, make->grant, stamp, torrent);
+    status = cat_publish(config->catalog, make->path, make->url, make->grant, &result->stamp, &result->torrent);
     if (status != APR_SUCCESS) {
         bt_log(BT_LOG_ERR, 405, status, "the torrent of %s could not be published", make->path);
         seed_count(&config->counters->hash_failures, 1);
     } else {
         bt_log(BT_LOG_INFO, 404, APR_SUCCESS, "made the torrent of %s", make->path);
         seed_count(&config->counters->hashed_files, 1);
-        seed_count(&config->counters->hashed_bytes, torrent->length);
+        seed_count(&config->counters->hashed_bytes, result->torrent.length);
         if (is_withdrawn(job)) /* in the very moment */
             cat_withdraw(config->catalog, make->path, CAT_PROTECTED);
     }
@@ -111,13 +111,13 @@ static void publish(job *job, const tg_torrent *torrent, const bt_stamp *stamp)
 }
 
 /* On a worker's thread. */
-static void worker_done(void *baton, apr_status_t status, const tg_torrent *torrent, const bt_stamp *stamp)
+static void worker_done(void *baton, apr_status_t status, const tg_result *result)
 {
     job *done = baton;
     const seed_config *config = done->jobs->config;
 
     if (status == APR_SUCCESS) {
-        publish(done, torrent, stamp);
+        publish(done, result);
     } else if (status == APR_EINTR) {
         seed_job_end(config->counters, done->make.path, 0);
         if (is_for_the_next(done) && seed_post_make(config->mailbox, &done->make) != APR_SUCCESS)
@@ -143,7 +143,11 @@ static void worker_progress(void *baton, int percent)
 void seed_jobs_add(seed_jobs *jobs, const seed_make *make)
 {
     seed_counters *page = jobs->config->counters;
-    tg_request request = {make->path, make->name, make->version, make->piece_length};
+    tg_request request = {.path = make->path,
+                          .name = make->name,
+                          .version = make->version,
+                          .piece_length = make->piece_length,
+                          .urgent = 1};
     job *added;
 
     if (!seed_job_begin(page, make->path))

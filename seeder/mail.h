@@ -7,7 +7,12 @@
 enum { SEED_MAIL_MAX = 64 * 1024 }; /* bytes of one message */
 
 /* The numbers are on the wire between builds of this module: never change one. */
-typedef enum { SEED_MAIL_PEER = 1, SEED_MAIL_MAKE = 2, SEED_MAIL_WITHDRAW = 3, SEED_MAIL_LIVE = 4 } seed_mail_kind;
+typedef enum {
+    SEED_MAIL_PEER = 1, /* 2 was another layout of MAKE */
+    SEED_MAIL_WITHDRAW = 3,
+    SEED_MAIL_LIVE = 4,
+    SEED_MAIL_MAKE = 5
+} seed_mail_kind;
 
 typedef struct {
     seed_mail_kind kind;

@@ -9,7 +9,7 @@
 #include "seeder/wire.h"
 
 /* Each message begins with a magic number, which is also the layout's version, and its kind. */
-enum { MAGIC = 0x42544d31, HEADER = 8, TEXT_MAX = 12 * 1024, MAKE_FIXED = 28, QUEUE_BYTES = 4 * 1024 * 1024 };
+enum { MAGIC = 0x42544d31, HEADER = 8, TEXT_MAX = 12 * 1024, QUEUE_BYTES = 4 * 1024 * 1024 };
 
 apr_status_t seed_mailbox_create(seed_mailbox **mailbox, apr_pool_t *pool)
 {
@@ -88,28 +88,41 @@ static apr_uint64_t get_u64(const unsigned char *bytes)
     return (apr_uint64_t)pw_get_u32(bytes) << 32 | pw_get_u32(bytes + 4);
 }
 
-/* Fixed part: grant, version, piece length, three lengths; then the strings, each with its NUL. */
+/* --- "make": a fixed part (grant, size, version, piece length, flags, lengths of the strings), then the strings, each with
+ *     its NUL ---------------------------------------------------------------------------------------------------------- */
+
+enum { MAKE_TEXTS = 4, MAKE_FIXED = 28 + 4 * MAKE_TEXTS, IS_COLLECTION = 1, IS_URGENT = 2, IS_LISTED = 4 };
+
+static void put_make(unsigned char *fixed, const seed_make *make)
+{
+    put_u64(fixed, make->grant);
+    put_u64(fixed + 8, (apr_uint64_t)make->size);
+    pw_put_u32(fixed + 16, make->version);
+    pw_put_u32(fixed + 20, make->piece_length);
+    pw_put_u32(fixed + 24, (make->collection ? IS_COLLECTION : 0u) | (make->urgent ? IS_URGENT : 0u) |
+                               (make->listed ? IS_LISTED : 0u));
+}
+
 apr_status_t seed_post_make(const seed_mailbox *mailbox, const seed_make *make)
 {
-    const char *texts[3] = {make->path, make->name, make->url ? make->url : ""};
+    const char *texts[MAKE_TEXTS] = {make->path, make->name, make->url ? make->url : "",
+                                     make->sidecar ? make->sidecar : ""};
     unsigned char fixed[MAKE_FIXED];
     apr_size_t total = 0;
     apr_status_t status;
     bt_buf body;
     int i;
 
-    put_u64(fixed, make->grant);
-    pw_put_u32(fixed + 8, make->version);
-    pw_put_u32(fixed + 12, make->piece_length);
-    for (i = 0; i < 3; i++) {
+    put_make(fixed, make);
+    for (i = 0; i < MAKE_TEXTS; i++) {
         apr_size_t length = strlen(texts[i]);
         if (length > TEXT_MAX || (total += length) > TEXT_MAX)
             return APR_ENAMETOOLONG;
-        pw_put_u32(fixed + 16 + 4 * i, (apr_uint32_t)length);
+        pw_put_u32(fixed + 28 + 4 * i, (apr_uint32_t)length);
     }
-    bt_buf_init(&body, MAKE_FIXED + TEXT_MAX + 3);
+    bt_buf_init(&body, MAKE_FIXED + TEXT_MAX + MAKE_TEXTS);
     bt_buf_add(&body, fixed, sizeof fixed);
-    for (i = 0; i < 3; i++)
+    for (i = 0; i < MAKE_TEXTS; i++)
         bt_buf_add(&body, texts[i], strlen(texts[i]) + 1);
     status = body.status;
     if (status == APR_SUCCESS)
@@ -140,17 +153,26 @@ static const char *take_text(const unsigned char **at, const unsigned char *end,
 
 static apr_status_t read_make(const unsigned char *body, apr_size_t length, seed_make *make)
 {
+    const char **const texts[MAKE_TEXTS] = {&make->path, &make->name, &make->url, &make->sidecar};
     const unsigned char *at = body + MAKE_FIXED, *end = body + length;
+    apr_uint32_t flags;
 
     if (length < MAKE_FIXED)
         return APR_EINVAL;
     make->grant = get_u64(body);
-    make->version = (tg_version)pw_get_u32(body + 8);
-    make->piece_length = pw_get_u32(body + 12);
-    make->path = take_text(&at, end, pw_get_u32(body + 16));
-    make->name = make->path ? take_text(&at, end, pw_get_u32(body + 20)) : NULL;
-    make->url = make->name ? take_text(&at, end, pw_get_u32(body + 24)) : NULL;
-    return make->url && at == end ? APR_SUCCESS : APR_EINVAL;
+    make->size = (apr_int64_t)get_u64(body + 8);
+    make->version = (tg_version)pw_get_u32(body + 16);
+    make->piece_length = pw_get_u32(body + 20);
+    flags = pw_get_u32(body + 24);
+    make->collection = (flags & IS_COLLECTION) != 0;
+    make->urgent = (flags & IS_URGENT) != 0;
+    make->listed = (flags & IS_LISTED) != 0;
+    for (int i = 0; i < MAKE_TEXTS; i++) {
+        *texts[i] = take_text(&at, end, pw_get_u32(body + 28 + 4 * i));
+        if (!*texts[i])
+            return APR_EINVAL;
+    }
+    return at == end && make->size >= 0 ? APR_SUCCESS : APR_EINVAL;
 }
 
 static apr_status_t understand(const unsigned char *bytes, apr_size_t length, seed_mail *mail)

@@ -27,13 +27,20 @@ apr_status_t seed_post_peer(const seed_mailbox *mailbox, int socket);
 
 /* "Make this torrent." Strings are copied. */
 typedef struct {
-    const char *path, *name, *url;
+    const char *path; /* of the file; of a collection: its directory, with a "/" at the end */
+    const char *name; /* for the infodict */
+    const char *url;  /* "" if it is not known yet: then it is hashed, but not published */
     apr_uint64_t grant;
     tg_version version;
     apr_uint32_t piece_length; /* bytes, 0: by the table */
+    const char *sidecar;       /* a .torrent that is used if it describes the file; NULL or "": none is looked for */
+    int collection;            /* seed_config.list says of which files */
+    int urgent;                /* somebody waits for it */
+    int listed;                /* may be shown in the feed */
+    apr_int64_t size;          /* bytes as far as is known, for the time left; may be 0 */
 } seed_make;
 
-/** @return also APR_ENAMETOOLONG when path, name and URL together exceed 12 KiB */
+/** @return also APR_ENAMETOOLONG when all strings together exceed 12 KiB */
 apr_status_t seed_post_make(const seed_mailbox *mailbox, const seed_make *make);
 
 /** "Withdraw": the catalogue has done so already; peers of this file are closed at once. */

@@ -10,6 +10,7 @@
 #include "catalog/catalog.h"
 #include "seeder/counters.h"
 #include "seeder/mailbox.h"
+#include "torrentgen/queue.h"
 
 typedef struct seed_seeder seed_seeder;
 
@@ -32,6 +33,8 @@ typedef struct {
     apr_status_t (*permit)(void *baton, const cat_entry *entry);
     /* This child has become the seeder: on its thread, once. May be NULL. */
     void (*elected)(void *baton);
+    /* Lists the files of a collection (`path` is that of seed_make), on a hashing worker's thread. NULL: there are none. */
+    tg_list_fn *list;
     void *baton;
 } seed_config;
 

@@ -13,7 +13,7 @@ apr_status_t tg_job_init(tg_job *job, const tg_request *request)
 {
     memset(job, 0, sizeof *job);
     if (!request->path || !request->name || !tg_name_is_good(request->name) || request->version < TG_V1 ||
-        request->version > TG_HYBRID || (request->piece_length && !tg_piece_length_is_good(request->piece_length)))
+        request->version > TG_HYBRID || request->list || (request->piece_length && !tg_piece_length_is_good(request->piece_length)))
         return APR_EINVAL;
     job->version = request->version;
     job->piece_length = request->piece_length;

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -168,14 +169,17 @@ static void hash_run(tg_queue *queue, entry *one, tg_worker *hands)
 static void close_job(tg_queue *queue, entry *one, tg_worker *hands)
 {
     apr_status_t status = one->status;
-    tg_torrent torrent;
+    tg_result result = {0};
 
     one->phase = CLOSING;
     ring_remove(queue, one); /* before done(), which may add the next */
     pthread_mutex_unlock(&queue->lock);
     if (status == APR_SUCCESS)
-        status = tg_job_finish(&one->job, hands, &torrent);
-    one->done(one->baton, status, status == APR_SUCCESS ? &torrent : NULL, &one->job.stamp);
+        status = tg_job_finish(&one->job, hands, &result.torrent);
+    if (status != APR_SUCCESS)
+        memset(&result.torrent, 0, sizeof result.torrent);
+    result.stamp = one->job.stamp;
+    one->done(one->baton, status, &result);
     free_entry(one);
     pthread_mutex_lock(&queue->lock);
 }

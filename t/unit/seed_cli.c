@@ -107,7 +107,7 @@ static void write_torrent(const options *o, const tg_torrent *torrent)
 static void publish(const options *o, cat_catalog *catalog, apr_pool_t *pool)
 {
     const char *slash = strrchr(o->path, '/');
-    tg_request request = {o->path, slash + 1, (tg_version)o->version, 0};
+    tg_request request = {.path = o->path, .name = slash + 1, .version = (tg_version)o->version, .urgent = 1};
     tg_torrent torrent;
     bt_stamp stamp;
 

@@ -65,10 +65,21 @@ static void a_live_peer_goes_through(void **state)
 
 static void make_and_withdraw(void **state)
 {
-    seed_make make = {"/srv/a file", "a file", "main http://x/a%20file", APR_UINT64_C(0x1122334455667788), TG_HYBRID, 65536};
+    seed_make make = {.path = "/srv/a file",
+                      .name = "a file",
+                      .url = "main http://x/a%20file",
+                      .grant = APR_UINT64_C(0x1122334455667788),
+                      .version = TG_HYBRID,
+                      .piece_length = 65536,
+                      .sidecar = "/srv/a file.torrent",
+                      .collection = 1,
+                      .listed = 1,
+                      .size = APR_INT64_C(0x123456789a)};
+    seed_make plain = {.path = "p", .name = "n", .version = TG_V1, .urgent = 1};
     seed_mail mail;
 
     assert_int_equal(seed_post_make(*state, &make), APR_SUCCESS);
+    assert_int_equal(seed_post_make(*state, &plain), APR_SUCCESS);
     assert_int_equal(seed_post_withdraw(*state, "/srv/b"), APR_SUCCESS);
     assert_int_equal(seed_mail_read(*state, buffer, &mail), APR_SUCCESS);
     assert_int_equal(mail.kind, SEED_MAIL_MAKE);
@@ -78,6 +89,12 @@ static void make_and_withdraw(void **state)
     assert_true(mail.make.grant == make.grant);
     assert_int_equal(mail.make.version, TG_HYBRID);
     assert_int_equal(mail.make.piece_length, 65536);
+    assert_string_equal(mail.make.sidecar, make.sidecar);
+    assert_true(mail.make.collection && !mail.make.urgent && mail.make.listed);
+    assert_true(mail.make.size == make.size);
+    assert_int_equal(seed_mail_read(*state, buffer, &mail), APR_SUCCESS);
+    assert_string_equal(mail.make.sidecar, "");
+    assert_true(!mail.make.collection && mail.make.urgent && !mail.make.listed);
     assert_int_equal(seed_mail_read(*state, buffer, &mail), APR_SUCCESS);
     assert_int_equal(mail.kind, SEED_MAIL_WITHDRAW);
     assert_string_equal(mail.path, "/srv/b");
@@ -86,7 +103,7 @@ static void make_and_withdraw(void **state)
 static void too_long(void **state)
 {
     static char text[13 * 1024];
-    seed_make make = {text, "n", "u", 0, TG_V1, 0};
+    seed_make make = {.path = text, .name = "n", .url = "u", .version = TG_V1};
 
     memset(text, 'x', sizeof text - 1);
     assert_int_equal(seed_post_make(*state, &make), APR_ENAMETOOLONG);
@@ -126,12 +143,12 @@ static void nonsense_is_refused(void **state)
         size_t length = 1 + (seed = seed * 1103515245 + 12345) / 65536 % sizeof bytes;
         for (size_t i = 0; i < length; i++)
             bytes[i] = (unsigned char)((seed = seed * 1103515245 + 12345) >> 16);
-        if (round % 2 && length >= 40) { /* nearly right */
+        if (round % 2 && length >= 52) { /* nearly right */
             pw_put_u32(bytes, 0x42544d31);
             pw_put_u32(bytes + 4, (apr_uint32_t)round / 2 % 6);
-            memset(bytes + 24, 0, 12);
-            bytes[27] = (unsigned char)(round % 7);
-            bytes[31] = (unsigned char)(round % 5);
+            memset(bytes + 36, 0, 16);
+            bytes[39] = (unsigned char)(round % 7);
+            bytes[43] = (unsigned char)(round % 5);
         }
         assert_int_equal(write(mailbox->write_fd, bytes, length), length);
         seed_mail_read(mailbox, buffer, &mail);

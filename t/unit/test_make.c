@@ -98,7 +98,8 @@ static void check_torrent(const tg_torrent *torrent, const char *name, const uns
 static void make_and_check(const char *path, const unsigned char *data, size_t length, apr_uint32_t piece_length)
 {
     for (int version = TG_V1; version <= TG_HYBRID; version++) {
-        const tg_request request = {path, "the file", (tg_version)version, piece_length};
+        const tg_request request = {
+            .path = path, .name = "the file", .version = (tg_version)version, .piece_length = piece_length};
         tg_torrent torrent;
         bt_stamp stamp, now;
 
@@ -220,7 +221,8 @@ static void test_an_engine_with_lanes(void **state)
     assert_int_equal(tg_worker_init(&worker, &four_lanes), APR_SUCCESS);
     for (int version = TG_V1; version <= TG_HYBRID; version++)
         for (int run = 1; run <= 12; run++) {
-            const tg_request request = {path, "lanes", (tg_version)version, 32768};
+            const tg_request request = {
+                .path = path, .name = "lanes", .version = (tg_version)version, .piece_length = 32768};
             tg_job job;
             tg_torrent torrent;
 
@@ -241,7 +243,7 @@ static void test_an_engine_with_lanes(void **state)
 
 static apr_status_t make(const char *path, const char *name, apr_uint32_t piece_length)
 {
-    const tg_request request = {path, name, TG_HYBRID, piece_length};
+    const tg_request request = {.path = path, .name = name, .version = TG_HYBRID, .piece_length = piece_length};
     tg_torrent torrent;
 
     return tg_make(&request, pool, &torrent, NULL);
@@ -340,7 +342,7 @@ static void change_at_step(change_fn *change, int step)
     static char data[100000];
     static const int never;
     char *path = naive_file("changing", data, sizeof data);
-    const tg_request request = {path, "f", TG_HYBRID, 16384};
+    const tg_request request = {.path = path, .name = "f", .version = TG_HYBRID, .piece_length = 16384};
     apr_status_t status = APR_SUCCESS;
     tg_torrent torrent;
     tg_worker worker;
@@ -378,7 +380,7 @@ static void test_cancelled(void **state)
 {
     static const int always = 1;
     char *path = naive_file("f", "hello", 5);
-    const tg_request request = {path, "f", TG_HYBRID, 16384};
+    const tg_request request = {.path = path, .name = "f", .version = TG_HYBRID, .piece_length = 16384};
     tg_worker worker;
     tg_job job;
 

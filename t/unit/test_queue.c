@@ -64,19 +64,17 @@ static void hear_progress(void *baton, int percent)
     pthread_mutex_unlock(&one->lock);
 }
 
-static void hear_done(void *baton, apr_status_t status, const tg_torrent *torrent, const bt_stamp *stamp)
+static void hear_done(void *baton, apr_status_t status, const tg_result *result)
 {
     ear *one = baton;
 
     pthread_mutex_lock(&one->lock);
     one->done++;
     one->status = status;
-    one->in_order &= (status == APR_SUCCESS) == (torrent != NULL);
-    one->stamp = *stamp;
-    if (torrent) {
-        one->v1 = torrent->v1;
-        one->v2 = torrent->v2;
-    }
+    one->in_order &= (status == APR_SUCCESS) == (result->torrent.version != 0);
+    one->stamp = result->stamp;
+    one->v1 = result->torrent.v1;
+    one->v2 = result->torrent.v2;
     pthread_cond_broadcast(&one->changed);
     pthread_mutex_unlock(&one->lock);
 }
@@ -107,7 +105,7 @@ static void open_gate(ear *one)
 
 static apr_status_t add(tg_queue *queue, const char *path, ear *one)
 {
-    const tg_request request = {path, "f", TG_HYBRID, 16384};
+    const tg_request request = {.path = path, .name = "f", .version = TG_HYBRID, .piece_length = 16384, .urgent = 1};
 
     return tg_queue_add(queue, &request, hear_progress, hear_done, one);
 }
@@ -140,7 +138,7 @@ static void many_jobs(int threads)
         assert_int_equal(add(queue, paths[i], &ears[i]), APR_SUCCESS);
     }
     for (int i = 0; i < JOBS; i++) {
-        const tg_request request = {paths[i], "f", TG_HYBRID, 16384};
+        const tg_request request = {.path = paths[i], .name = "f", .version = TG_HYBRID, .piece_length = 16384, .urgent = 1};
         tg_torrent torrent;
         bt_stamp stamp;
 
@@ -193,16 +191,16 @@ static void test_a_large_file_does_not_hold_up_a_small_one(void **state)
 static ear *order_large;
 static int percent_when_small_was_done;
 
-static void small_done(void *baton, apr_status_t status, const tg_torrent *torrent, const bt_stamp *stamp)
+static void small_done(void *baton, apr_status_t status, const tg_result *result)
 {
     percent_when_small_was_done = order_large->last_percent; /* the same, only thread writes it */
-    hear_done(baton, status, torrent, stamp);
+    hear_done(baton, status, result);
 }
 
 static void test_files_take_turns(void **state)
 {
     char *large = random_file("large", 60000000, 1), *small = random_file("small", 100000, 2);
-    const tg_request request = {small, "f", TG_V1, 16384};
+    const tg_request request = {.path = small, .name = "f", .version = TG_V1, .piece_length = 16384, .urgent = 1};
     ear large_ear, small_ear;
     tg_queue *queue;
 
@@ -256,21 +254,21 @@ typedef struct {
     ear last;
 } chain;
 
-static void add_next(void *baton, apr_status_t status, const tg_torrent *torrent, const bt_stamp *stamp)
+static void add_next(void *baton, apr_status_t status, const tg_result *result)
 {
     chain *links = baton;
-    const tg_request request = {links->path, "f", TG_V2, 0};
+    const tg_request request = {.path = links->path, .name = "f", .version = TG_V2, .urgent = 1};
 
     if (status == APR_SUCCESS && --links->left > 0)
         status = tg_queue_add(links->queue, &request, NULL, add_next, links);
     if (status != APR_SUCCESS || links->left == 0)
-        hear_done(&links->last, status, NULL, stamp);
+        hear_done(&links->last, status, result);
 }
 
 static void test_done_may_add(void **state)
 {
     char *path = random_file("f", 1000, 4);
-    const tg_request request = {path, "f", TG_V2, 0};
+    const tg_request request = {.path = path, .name = "f", .version = TG_V2, .urgent = 1};
     chain links = {.path = path, .left = 20};
 
     ear_init(&links.last, 0);
@@ -397,7 +395,8 @@ static void test_changed_while_hashed(void **state)
 static void test_what_cannot_be_hashed(void **state)
 {
     char *fifo = apr_pstrcat(pool, naive_directory(), "/fifo", NULL), *path = random_file("f", 10, 8);
-    const tg_request bad_name = {path, "..", TG_V1, 0}, bad_piece = {path, "f", TG_V1, 12345};
+    const tg_request bad_name = {.path = path, .name = "..", .version = TG_V1};
+    const tg_request bad_piece = {.path = path, .name = "f", .version = TG_V1, .piece_length = 12345};
     ear no_file, no_regular;
     tg_queue *queue;
 
@@ -429,20 +428,20 @@ typedef struct {
     ear heard;
 } ranks;
 
-static void note_rank(void *baton, apr_status_t status, const tg_torrent *torrent, const bt_stamp *stamp)
+static void note_rank(void *baton, apr_status_t status, const tg_result *result)
 {
     enum { WHO_PROCESS = 1 };
     ranks *noted = baton;
 
     noted->nice = getpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid));
     noted->io_priority = (int)syscall(SYS_ioprio_get, WHO_PROCESS, 0);
-    hear_done(&noted->heard, status, torrent, stamp);
+    hear_done(&noted->heard, status, result);
 }
 
 static void *make_queue_and_note_rank(void *baton) /* on a thread of its own, where no assertion may fail */
 {
     ranks *noted = baton;
-    const tg_request request = {noted->path, "f", TG_V1, 0};
+    const tg_request request = {.path = noted->path, .name = "f", .version = TG_V1, .urgent = 1};
     id_t self = (id_t)syscall(SYS_gettid);
     tg_queue *queue;
 

@@ -435,7 +435,8 @@ static void torrents_are_made(void **state)
 {
     seed_seeder *seeder = world_start(w);
     char path[100], gone[100];
-    seed_make make = {path, "new", "t http://x/new", 7, TG_HYBRID, 0};
+    seed_make make = {
+        .path = path, .name = "new", .url = "t http://x/new", .grant = 7, .version = TG_HYBRID, .urgent = 1};
     FILE *file;
     cat_entry entry;
 
