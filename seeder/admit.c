@@ -54,28 +54,48 @@ void seed_dissolve(seed_loop *loop, seed_swarm *swarm, seed_close_reason reason)
         seed_conn_close(loop, APR_RING_FIRST(&swarm->mates), reason);
 }
 
-int seed_check_fresh(seed_loop *loop, seed_swarm *swarm)
+/* Takes a torrent back, unless another one has taken its place already. */
+static void withdraw(seed_loop *loop, const cat_entry *entry)
 {
-    if (seed_swarm_fresh(swarm, loop->now, loop->limits->freshness))
+    cat_withdraw_stale(loop->config->catalog, entry->path, &entry->stamp);
+}
+
+/* @return `fresh` */
+static int keep_if(seed_loop *loop, seed_swarm *swarm, int fresh)
+{
+    if (fresh)
         return 1;
-    bt_log(BT_LOG_INFO, 406, APR_SUCCESS, "%s has changed: its torrent is withdrawn", swarm->entry.path);
-    cat_withdraw_stale(loop->config->catalog, swarm->entry.path, &swarm->entry.stamp);
+    if (seed_entry_is_collection(&swarm->entry))
+        bt_log(BT_LOG_INFO, 430, APR_SUCCESS, "%s has changed: the torrent of %s is withdrawn",
+               seed_source_culprit(swarm->source), swarm->entry.path);
+    else
+        bt_log(BT_LOG_INFO, 406, APR_SUCCESS, "%s has changed: its torrent is withdrawn", swarm->entry.path);
+    withdraw(loop, &swarm->entry);
     seed_dissolve(loop, swarm, SEED_CLOSE_WITHDRAWN);
     return 0;
 }
 
-int seed_check_fresh_now(seed_loop *loop, seed_swarm *swarm)
+int seed_check_fresh(seed_loop *loop, seed_swarm *swarm)
 {
-    swarm->checked = loop->now - loop->limits->freshness;
-    return seed_check_fresh(loop, swarm);
+    return keep_if(loop, swarm, seed_source_fresh(swarm->source, loop->now));
 }
 
-/* The swarm that is there already for an entry; one of an older version of the file is dissolved. */
+int seed_check_fresh_now(seed_loop *loop, seed_swarm *swarm)
+{
+    return keep_if(loop, swarm, seed_source_fresh_now(swarm->source, loop->now));
+}
+
+int seed_check_fresh_by_turns(seed_loop *loop, seed_swarm *swarm)
+{
+    return keep_if(loop, swarm, seed_source_sweep(swarm->source, loop->now));
+}
+
+/* The swarm that is there already for an entry; one of an older version is dissolved. */
 static seed_swarm *existing(seed_loop *loop, const cat_entry *entry)
 {
     seed_swarm *swarm = apr_hash_get(loop->swarms, entry->path, APR_HASH_KEY_STRING);
 
-    if (swarm && !bt_stamp_equal(&swarm->entry.stamp, &entry->stamp)) {
+    if (swarm && !seed_swarm_is_of(swarm, entry)) {
         seed_dissolve(loop, swarm, SEED_CLOSE_WITHDRAWN);
         return NULL;
     }
@@ -92,7 +112,8 @@ static apr_status_t open_swarm(seed_loop *loop, const cat_entry *entry, apr_pool
     *swarm = existing(loop, entry);
     if (*swarm)
         return APR_SUCCESS;
-    status = seed_swarm_open(swarm, entry, pool, loop->now);
+    status = seed_swarm_open(swarm, loop->config->catalog, entry, &loop->spare_files, loop->limits->freshness, loop->now,
+                             pool);
     if (status == APR_SUCCESS) {
         apr_hash_set(loop->swarms, (*swarm)->entry.path, APR_HASH_KEY_STRING, *swarm);
         return APR_SUCCESS;
@@ -102,7 +123,7 @@ static apr_status_t open_swarm(seed_loop *loop, const cat_entry *entry, apr_pool
         bt_log(BT_LOG_WARNING, 411, status, "%s could not be read", entry->path);
         return APR_NOTFOUND;
     }
-    cat_withdraw_stale(loop->config->catalog, entry->path, &entry->stamp);
+    withdraw(loop, entry);
     return APR_EBUSY;
 }
 

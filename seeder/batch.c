@@ -1,18 +1,17 @@
 #include "seeder/batch.h"
 
 #include <string.h>
-#include <sys/uio.h>
 
 /* What is to be read, in the order of the buffer. */
 typedef struct {
     struct iovec to[SEED_BATCH_BLOCKS];
-    apr_int64_t from[SEED_BATCH_BLOCKS]; /* offsets in the file */
+    apr_int64_t from[SEED_BATCH_BLOCKS]; /* offsets in the torrent */
     int count;
     apr_size_t length; /* of the buffer that is used */
 } plan;
 
 /* Adds a block without its first `skip` bytes, header included.
- * @return 0 if it does not fit, or runs past the end of the file */
+ * @return 0 if it does not fit */
 static int add_block(plan *p, const seed_content *content, const seed_block *block, apr_uint32_t skip,
                      unsigned char *buffer, apr_size_t room)
 {
@@ -21,7 +20,7 @@ static int add_block(plan *p, const seed_content *content, const seed_block *blo
     apr_size_t size = (apr_size_t)PW_PIECE_HEADER + block->length - skip;
     apr_uint32_t head = skip < PW_PIECE_HEADER ? PW_PIECE_HEADER - skip : 0, done = head ? 0 : skip - PW_PIECE_HEADER;
 
-    if (p->count == SEED_BATCH_BLOCKS || size > room - p->length || offset + block->length > content->length)
+    if (p->count == SEED_BATCH_BLOCKS || size > room - p->length)
         return 0;
     pw_piece_header(header, block->piece, block->begin, block->length);
     memcpy(at, header + PW_PIECE_HEADER - head, head);
@@ -46,28 +45,27 @@ static void make_plan(plan *p, const seed_peer *peer, unsigned char *buffer, apr
     }
 }
 
-/* Reads blocks that follow each other in the file at once, as peers mostly ask for them. @return 0 if less was read */
-static int read_plan(const plan *p, int file)
+/* Reads blocks that follow each other at once, as peers mostly ask for them. @return 0 if less was read */
+static int read_plan(plan *p, seed_source *source, apr_time_t now)
 {
     int first = 0, next;
 
     for (; first < p->count; first = next) {
         apr_int64_t end = p->from[first];
-        ssize_t got;
 
         for (next = first; next < p->count && p->from[next] == end; next++)
             end += (apr_int64_t)p->to[next].iov_len;
-        got = preadv(file, p->to + first, next - first, (off_t)p->from[first]);
-        if (got != end - p->from[first])
+        if (!seed_source_read(source, p->to + first, next - first, p->from[first], now))
             return 0;
     }
     return 1;
 }
 
-apr_size_t seed_batch_fill(const seed_peer *peer, int file, unsigned char *buffer, apr_size_t room)
+apr_size_t seed_batch_fill(const seed_peer *peer, seed_source *source, unsigned char *buffer, apr_size_t room,
+                           apr_time_t now)
 {
     plan p;
 
     make_plan(&p, peer, buffer, room < SEED_BATCH_SIZE ? room : SEED_BATCH_SIZE);
-    return p.count > 1 && read_plan(&p, file) ? p.length : 0;
+    return p.count > 1 && read_plan(&p, source, now) ? p.length : 0;
 }

@@ -3,6 +3,7 @@
 #define SEED_BATCH_H
 
 #include "seeder/peer.h"
+#include "seeder/source.h"
 
 enum {
     SEED_BATCH_BLOCKS = 64,                               /* small ones; of 16 KiB there is room for 16 */
@@ -14,8 +15,9 @@ enum {
  * as fit. The peer itself stays as it is.
  * @param buffer  SEED_BATCH_SIZE bytes
  * @param room    the most bytes that are wanted
- * @return how many bytes there are, or 0 if that would be less than two blocks, or if the file could not be read in full
+ * @return how many bytes there are, or 0 if that would be less than two blocks, or if not all could be read
  */
-apr_size_t seed_batch_fill(const seed_peer *peer, int file, unsigned char *buffer, apr_size_t room);
+apr_size_t seed_batch_fill(const seed_peer *peer, seed_source *source, unsigned char *buffer, apr_size_t room,
+                           apr_time_t now);
 
 #endif

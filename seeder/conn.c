@@ -66,7 +66,7 @@ static int count_address(seed_loop *loop, int fd, seed_address *address, int is_
 static int watch(seed_loop *loop, seed_conn *conn)
 {
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = conn};
-    int fd = conn->source.fd, on = 1, flags = fcntl(fd, F_GETFL);
+    int fd = conn->watch.fd, on = 1, flags = fcntl(fd, F_GETFL);
 
     /* httpd may have a time-out on its socket, which APR then makes non-blocking; do not rely on it. */
     if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0)
@@ -95,7 +95,7 @@ seed_conn *seed_conn_take(seed_loop *loop, int fd, int is_new)
         refuse(loop, fd, SEED_CLOSE_FULL);
         return NULL;
     }
-    conn->source = (seed_source){SEED_SOURCE_PEER, fd};
+    conn->watch = (seed_watch){SEED_WATCH_PEER, fd};
     conn->address = address;
     seed_peer_init(&conn->peer, loop->limits, loop->now);
     APR_RING_ELEM_INIT(conn, all);
@@ -125,8 +125,8 @@ void seed_conn_release(seed_loop *loop, seed_conn *conn)
     seed_addresses_remove(loop->addresses, &conn->address);
     /* Closing alone would leave it in epoll while another copy of the socket is open: httpd's, or the next seeder's. And
      * no shutdown, for it would reach that copy. */
-    epoll_ctl(loop->epoll, EPOLL_CTL_DEL, conn->source.fd, NULL);
-    close(conn->source.fd);
+    epoll_ctl(loop->epoll, EPOLL_CTL_DEL, conn->watch.fd, NULL);
+    close(conn->watch.fd);
     APR_RING_REMOVE(conn, all);
     seed_conn_place(loop, conn, SEED_DEAD);
     seed_leave_swarm(loop, conn);
@@ -164,7 +164,7 @@ static int receive(seed_loop *loop, seed_conn *conn)
     apr_size_t room = seed_peer_input_size(&conn->peer, SEED_INPUT_SIZE);
     unsigned before = conn->peer.flags;
     int live = conn->peer.state == SEED_PEER_LIVE;
-    ssize_t got = recv(conn->source.fd, loop->input, room, MSG_DONTWAIT);
+    ssize_t got = recv(conn->watch.fd, loop->input, room, MSG_DONTWAIT);
 
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
         conn->readable = 0;
@@ -199,6 +199,22 @@ static void count_sent(seed_loop *loop, seed_conn *conn, const seed_sent *sent)
     conn->peer.rejects = 0;
 }
 
+/* A block could not be read. For want of descriptors, this peer goes; else nobody gets more of an unreadable file. */
+static void on_file_failure(seed_loop *loop, seed_conn *conn)
+{
+    seed_swarm *swarm = conn->swarm;
+    apr_status_t status = errno;
+
+    if (seed_source_shortage(swarm->source) != APR_SUCCESS) {
+        bt_log(BT_LOG_WARNING, 411, seed_source_shortage(swarm->source), "%s could not be read", swarm->entry.path);
+        seed_conn_close(loop, conn, SEED_CLOSE_READ_ERROR);
+    } else if (seed_check_fresh_now(loop, swarm)) {
+        bt_log(BT_LOG_WARNING, 414, status, "%s could not be sent", seed_source_culprit(swarm->source));
+        cat_withdraw_stale(loop->config->catalog, swarm->entry.path, &swarm->entry.stamp);
+        seed_dissolve(loop, swarm, SEED_CLOSE_READ_ERROR);
+    }
+}
+
 static int transmit(seed_loop *loop, seed_conn *conn)
 {
     apr_size_t allowed = seed_rate_allow(&loop->rate, loop->limits->quantum, loop->now);
@@ -210,18 +226,15 @@ static int transmit(seed_loop *loop, seed_conn *conn)
         return 1;
     if (swarm && !seed_check_fresh(loop, swarm))
         return 0;
-    result = seed_send(&conn->peer, conn->source.fd, swarm ? swarm->file : -1, loop->output, allowed,
+    result = seed_send(&conn->peer, conn->watch.fd, swarm ? swarm->source : NULL, loop->output, allowed,
                        loop->now, &sent);
     count_sent(loop, conn, &sent);
     if (result == SEED_SEND_BLOCKED)
         conn->writable = 0;
     if (result == SEED_SEND_GONE)
         seed_conn_close(loop, conn, SEED_CLOSE_GONE);
-    if (result == SEED_SEND_FILE && seed_check_fresh_now(loop, swarm)) { /* unreadable: nobody gets more of it */
-        bt_log(BT_LOG_WARNING, 414, errno, "%s could not be sent", swarm->entry.path);
-        cat_withdraw_stale(loop->config->catalog, swarm->entry.path, &swarm->entry.stamp);
-        seed_dissolve(loop, swarm, SEED_CLOSE_READ_ERROR);
-    }
+    if (result == SEED_SEND_FILE)
+        on_file_failure(loop, conn);
     return result != SEED_SEND_GONE && result != SEED_SEND_FILE;
 }
 

@@ -16,7 +16,7 @@ static apr_status_t hand_over(seed_loop *loop, seed_conn *conn)
     bt_buf_init(&record, SEED_MAIL_MAX);
     status = seed_handover_write(&record, &conn->peer);
     if (status == APR_SUCCESS)
-        status = seed_post_live(loop->config->mailbox, conn->source.fd, record.data, record.length);
+        status = seed_post_live(loop->config->mailbox, conn->watch.fd, record.data, record.length);
     bt_buf_free(&record);
     if (status == APR_EAGAIN)
         return status;

@@ -32,7 +32,7 @@ static int affordable_peers(int wanted)
 {
     enum { FOR_HTTPD = 256 };
     struct rlimit limit;
-    rlim_t needed = (rlim_t)wanted * 2 + FOR_HTTPD * 2;
+    rlim_t needed = (rlim_t)wanted * 2 + SEED_SOURCE_SPARE + FOR_HTTPD * 2;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return wanted;
@@ -48,11 +48,11 @@ static int affordable_peers(int wanted)
     return wanted;
 }
 
-static apr_status_t watch(seed_loop *loop, seed_source *source)
+static apr_status_t watch(seed_loop *loop, seed_watch *watched)
 {
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = source};
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = watched};
 
-    return epoll_ctl(loop->epoll, EPOLL_CTL_ADD, source->fd, &event) == 0 ? APR_SUCCESS : errno;
+    return epoll_ctl(loop->epoll, EPOLL_CTL_ADD, watched->fd, &event) == 0 ? APR_SUCCESS : errno;
 }
 
 static apr_status_t watch_all(seed_loop *loop, int wake)
@@ -61,14 +61,14 @@ static apr_status_t watch_all(seed_loop *loop, int wake)
     apr_status_t status;
     int i;
 
-    loop->wake = (seed_source){SEED_SOURCE_WAKE, wake};
-    loop->mailbox = (seed_source){SEED_SOURCE_MAILBOX, config->mailbox->read_fd};
+    loop->wake = (seed_watch){SEED_WATCH_WAKE, wake};
+    loop->mailbox = (seed_watch){SEED_WATCH_MAILBOX, config->mailbox->read_fd};
     loop->listeners = apr_pcalloc(loop->pool, (apr_size_t)(config->listener_count + 1) * sizeof *loop->listeners);
     status = watch(loop, &loop->wake);
     if (status == APR_SUCCESS)
         status = watch(loop, &loop->mailbox);
     for (i = 0; status == APR_SUCCESS && i < config->listener_count; i++) {
-        loop->listeners[i] = (seed_source){SEED_SOURCE_LISTENER, config->listeners[i]};
+        loop->listeners[i] = (seed_watch){SEED_WATCH_LISTENER, config->listeners[i]};
         status = watch(loop, &loop->listeners[i]);
     }
     return status;
@@ -106,6 +106,7 @@ apr_status_t seed_loop_open(seed_loop **opened, const seed_config *config, const
     loop->next_tick = loop->now + limits->tick;
     loop->max_peers = affordable_peers(config->max_peers > 0 ? config->max_peers : 1);
     loop->slots = seed_choker_slots(config->upload_slots, config->upload_rate);
+    loop->spare_files = SEED_SOURCE_SPARE;
     loop->addresses = seed_addresses_make();
     loop->swarms = apr_hash_make(pool);
     loop->input = apr_palloc(pool, SEED_INPUT_SIZE);
@@ -201,20 +202,20 @@ static void accept_peers(seed_loop *loop, int listener)
 
 static void dispatch(seed_loop *loop, const struct epoll_event *event)
 {
-    seed_source *source = event->data.ptr;
+    seed_watch *watched = event->data.ptr;
     seed_conn *conn;
 
-    switch (source->kind) {
-    case SEED_SOURCE_WAKE:
+    switch (watched->kind) {
+    case SEED_WATCH_WAKE:
         break;
-    case SEED_SOURCE_MAILBOX:
+    case SEED_WATCH_MAILBOX:
         read_mailbox(loop);
         break;
-    case SEED_SOURCE_LISTENER:
-        accept_peers(loop, source->fd);
+    case SEED_WATCH_LISTENER:
+        accept_peers(loop, watched->fd);
         break;
-    case SEED_SOURCE_PEER:
-        conn = (seed_conn *)source;
+    case SEED_WATCH_PEER:
+        conn = (seed_conn *)watched;
         if (conn->place == SEED_DEAD)
             break;
         conn->readable |= (event->events & (EPOLLIN | EPOLLHUP | EPOLLERR | EPOLLRDHUP)) != 0;

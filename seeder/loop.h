@@ -21,19 +21,19 @@ enum {
 };
 
 /* What an event of epoll is about; the first member of whatever it points to. */
-typedef enum { SEED_SOURCE_WAKE, SEED_SOURCE_MAILBOX, SEED_SOURCE_LISTENER, SEED_SOURCE_PEER } seed_source_kind;
+typedef enum { SEED_WATCH_WAKE, SEED_WATCH_MAILBOX, SEED_WATCH_LISTENER, SEED_WATCH_PEER } seed_watch_kind;
 
 typedef struct {
-    seed_source_kind kind;
+    seed_watch_kind kind;
     int fd;
-} seed_source;
+} seed_watch;
 
 /* In which ring a connection waits. */
 typedef enum { SEED_NOWHERE, SEED_RUNNING, SEED_THROTTLED, SEED_ASKING, SEED_DEAD } seed_place;
 
 /* One connected peer. malloc'd; freed at the end of the turn in which it is closed, since events may still name it. */
 typedef struct seed_conn {
-    seed_source source;
+    seed_watch watch;
     seed_peer peer;
     seed_swarm *swarm; /* NULL until admitted */
     seed_address address;
@@ -54,12 +54,13 @@ typedef struct {
     const seed_limits *limits;
     apr_pool_t *pool, *scratch;
     int epoll;
-    seed_source wake, mailbox, *listeners;
+    seed_watch wake, mailbox, *listeners;
     int listeners_off; /* out of descriptors: not accepting until the next tick */
     apr_time_t now;    /* monotonic, microseconds, read once a turn */
     apr_time_t next_tick, next_ask;
     unsigned char own_id[PW_PEER_ID_SIZE];
     int max_peers, slots, peers;
+    int spare_files; /* that torrents of several may still open, beyond one each */
     seed_rate rate;
     seed_addresses *addresses;
     seed_jobs *jobs;
@@ -128,8 +129,11 @@ void seed_dissolve(seed_loop *loop, seed_swarm *swarm, seed_close_reason reason)
 /** Is the file as it was? If not, withdraws it and dissolves the swarm. @return 0 then */
 int seed_check_fresh(seed_loop *loop, seed_swarm *swarm);
 
-/** The same without regard to when it was last checked. */
+/** The same without regard to when it was last checked, at what is open. */
 int seed_check_fresh_now(seed_loop *loop, seed_swarm *swarm);
+
+/** The same for the tick: looks at some of several files as well. */
+int seed_check_fresh_by_turns(seed_loop *loop, seed_swarm *swarm);
 
 /* --- timers.c --- */
 void seed_tick(seed_loop *loop);

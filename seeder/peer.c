@@ -168,13 +168,6 @@ int seed_content_has_block(const seed_content *content, const seed_block *block)
     return (apr_uint64_t)block->begin + block->length <= size;
 }
 
-apr_uint32_t seed_peer_block_in_file(const seed_peer *peer)
-{
-    apr_int64_t rest = peer->content->length - seed_content_offset(peer->content, &peer->block);
-
-    return rest < peer->block.length ? (apr_uint32_t)rest : peer->block.length;
-}
-
 static seed_verdict on_request(seed_peer *peer, const pw_message *message, apr_time_t now)
 {
     seed_block block = {message->piece, message->begin, message->length};

@@ -95,7 +95,7 @@ int seed_peer_has_output(const seed_peer *peer);
 /** Makes the oldest request the block to send, if none is begun. @return 0 when there is none */
 int seed_peer_next_block(seed_peer *peer);
 
-/** Where a block's bytes lie in the file. */
+/** Where a block's bytes lie in the torrent. */
 apr_int64_t seed_content_offset(const seed_content *content, const seed_block *block);
 
 /** Notes that bytes of `out` or of the block were sent; the block ends with its last byte. */
@@ -116,9 +116,6 @@ apr_uint32_t seed_content_piece_size(const seed_content *content, apr_uint32_t p
  * last block in full: such a block may run past the end of the file, where it is zeros, as in the Merkle tree's leaves.
  */
 int seed_content_has_block(const seed_content *content, const seed_block *block);
-
-/** How many bytes of the block that is being sent are in the file; the rest are zeros. */
-apr_uint32_t seed_peer_block_in_file(const seed_peer *peer);
 
 /** Bytes of a bitfield of this content. */
 apr_uint32_t seed_content_bitfield(const seed_content *content);

@@ -54,11 +54,11 @@ static void note_payload(seed_peer *peer, apr_size_t bytes, apr_time_t now, seed
     sent->blocks += peer->block.length == 0;
 }
 
-/* The zeros behind the end of a file: less than a block. */
-static seed_send_result send_padding(seed_peer *peer, int socket, apr_time_t now, seed_sent *sent)
+/* The zeros behind the end of a file. */
+static seed_send_result send_padding(seed_peer *peer, int socket, apr_size_t length, apr_time_t now, seed_sent *sent)
 {
     static const char zeros[TG_BLOCK];
-    ssize_t n = send(socket, zeros, peer->block.length + PW_PIECE_HEADER - peer->block_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+    ssize_t n = send(socket, zeros, length < sizeof zeros ? length : sizeof zeros, MSG_NOSIGNAL | MSG_DONTWAIT);
 
     if (n < 0)
         return failed();
@@ -66,18 +66,22 @@ static seed_send_result send_padding(seed_peer *peer, int socket, apr_time_t now
     return SEED_SEND_DONE;
 }
 
-static seed_send_result send_payload(seed_peer *peer, int socket, int file, apr_size_t room, apr_time_t now,
+static seed_send_result send_payload(seed_peer *peer, int socket, seed_source *source, apr_size_t room, apr_time_t now,
                                      seed_sent *sent)
 {
     apr_uint32_t done = peer->block_sent - PW_PIECE_HEADER;
-    apr_uint32_t in_file = seed_peer_block_in_file(peer);
-    off_t offset = seed_content_offset(peer->content, &peer->block) + done;
-    apr_size_t want = in_file - done;
+    apr_size_t want = peer->block.length - done;
+    seed_segment from;
+    off_t offset;
     ssize_t n;
 
-    if (done >= in_file)
-        return send_padding(peer, socket, now, sent);
-    n = sendfile(socket, file, &offset, want < room ? want : room);
+    if (seed_source_at(source, seed_content_offset(peer->content, &peer->block) + done, want < room ? want : room, now,
+                       &from) != APR_SUCCESS)
+        return SEED_SEND_FILE;
+    if (from.file < 0)
+        return send_padding(peer, socket, from.length, now, sent);
+    offset = (off_t)from.offset;
+    n = sendfile(socket, from.file, &offset, from.length);
     if (n < 0)
         return file_failed();
     if (n == 0) /* the file ends here: it was truncated */
@@ -117,13 +121,13 @@ static void note_batch(seed_peer *peer, apr_size_t bytes, apr_time_t now, seed_s
 
 /* Two system calls and two copies for many blocks cost less than two calls without a copy for each (bench/seed).
  * @return 0 if there is no batch: blocks go one by one */
-static int send_batch(seed_peer *peer, int socket, int file, unsigned char *buffer, apr_size_t room, apr_time_t now,
-                      seed_sent *sent, seed_send_result *result)
+static int send_batch(seed_peer *peer, int socket, seed_source *source, unsigned char *buffer, apr_size_t room,
+                      apr_time_t now, seed_sent *sent, seed_send_result *result)
 {
     apr_size_t taken = socket_room(socket), length;
     ssize_t n;
 
-    length = seed_batch_fill(peer, file, buffer, room < taken ? room : taken);
+    length = seed_batch_fill(peer, source, buffer, room < taken ? room : taken, now);
     if (length == 0)
         return 0;
     n = send(socket, buffer, length, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -134,20 +138,20 @@ static int send_batch(seed_peer *peer, int socket, int file, unsigned char *buff
     return 1;
 }
 
-static seed_send_result send_next(seed_peer *peer, int socket, int file, apr_size_t room, apr_time_t now,
+static seed_send_result send_next(seed_peer *peer, int socket, seed_source *source, apr_size_t room, apr_time_t now,
                                   seed_sent *sent)
 {
     if (peer->block.length && peer->block_sent < PW_PIECE_HEADER)
         return send_header(peer, socket, now, sent);
     if (peer->block.length)
-        return send_payload(peer, socket, file, room, now, sent);
+        return send_payload(peer, socket, source, room, now, sent);
     if (peer->out.length)
         return send_control(peer, socket, now, sent);
     seed_peer_next_block(peer);
     return SEED_SEND_DONE;
 }
 
-seed_send_result seed_send(seed_peer *peer, int socket, int file, unsigned char *buffer, apr_size_t quantum,
+seed_send_result seed_send(seed_peer *peer, int socket, seed_source *source, unsigned char *buffer, apr_size_t quantum,
                            apr_time_t now, seed_sent *sent)
 {
     seed_send_result result = SEED_SEND_DONE;
@@ -158,8 +162,8 @@ seed_send_result seed_send(seed_peer *peer, int socket, int file, unsigned char 
         apr_size_t room = quantum - sent->bytes;
         int many = peer->requests.count + (peer->block.length > 0) > 1 && !peer->out.length;
 
-        if (!many || !send_batch(peer, socket, file, buffer, room, now, sent, &result))
-            result = send_next(peer, socket, file, room, now, sent);
+        if (!many || !send_batch(peer, socket, source, buffer, room, now, sent, &result))
+            result = send_next(peer, socket, source, room, now, sent);
     }
     return result == SEED_SEND_DONE && seed_peer_has_output(peer) ? SEED_SEND_MORE : result;
 }

@@ -11,7 +11,7 @@ typedef enum {
     SEED_SEND_MORE,    /* the quantum is used up */
     SEED_SEND_BLOCKED, /* the socket takes no more for now */
     SEED_SEND_GONE,    /* the connection broke */
-    SEED_SEND_FILE     /* the file is shorter than it was, or cannot be read */
+    SEED_SEND_FILE     /* a file is another one than it was, or cannot be read */
 } seed_send_result;
 
 typedef struct {
@@ -22,11 +22,11 @@ typedef struct {
 
 /**
  * Sends what a peer waits for.
- * @param file     open for reading; -1 before the peer is admitted
+ * @param source   NULL before the peer is admitted
  * @param buffer   SEED_BATCH_SIZE bytes, of no meaning between calls
  * @param quantum  bytes, at least 1; a turn of the loop gives one peer no more
  */
-seed_send_result seed_send(seed_peer *peer, int socket, int file, unsigned char *buffer, apr_size_t quantum,
+seed_send_result seed_send(seed_peer *peer, int socket, seed_source *source, unsigned char *buffer, apr_size_t quantum,
                            apr_time_t now, seed_sent *sent);
 
 #endif

@@ -1,55 +1,95 @@
 #include "seeder/swarm.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <unistd.h>
+#include <string.h>
+
+#include <apr_strings.h>
 
 #include "seeder/loop.h"
 
-static int matches(const seed_swarm *swarm)
+/* The members of a collection, without the pieces of its torrent, which may be large. */
+static apr_status_t copy_members(const tg_torrent *torrent, apr_pool_t *pool, const tg_member **members)
 {
-    bt_stamp by_path, opened;
+    tg_member *copy;
+    apr_size_t i;
 
-    return bt_stamp_path(swarm->entry.path, &by_path) == APR_SUCCESS && bt_stamp_equal(&by_path, &swarm->entry.stamp) &&
-           bt_stamp_fd(swarm->file, &opened) == APR_SUCCESS && bt_stamp_equal(&opened, &swarm->entry.stamp);
+    if (torrent->member_count == 0)
+        return APR_EBUSY; /* published anew in between, as something else */
+    copy = apr_palloc(pool, torrent->member_count * sizeof *copy);
+    memcpy(copy, torrent->members, torrent->member_count * sizeof *copy);
+    for (i = 0; i < torrent->member_count; i++)
+        copy[i].path = apr_pstrdup(pool, copy[i].path);
+    *members = copy;
+    return APR_SUCCESS;
 }
 
-apr_status_t seed_swarm_open(seed_swarm **swarm, const cat_entry *entry, apr_pool_t *pool, apr_time_t now)
+static apr_status_t open_collection(seed_swarm *swarm, cat_catalog *catalog, int *spare, apr_interval_time_t interval,
+                                    apr_time_t now)
+{
+    const tg_member *members = NULL;
+    apr_size_t count = 0;
+    apr_pool_t *whole;
+    tg_torrent torrent;
+    apr_status_t status;
+
+    apr_pool_create(&whole, swarm->pool);
+    status = cat_read_torrent(catalog, &swarm->entry, whole, &torrent);
+    if (status == APR_SUCCESS) {
+        count = torrent.member_count;
+        status = copy_members(&torrent, swarm->pool, &members);
+    }
+    apr_pool_destroy(whole);
+    if (status != APR_SUCCESS)
+        return status;
+    return seed_source_open_members(&swarm->source, swarm->entry.path, members, count, spare, interval, now, swarm->pool);
+}
+
+static void describe(seed_swarm *swarm)
+{
+    seed_content *content = &swarm->content;
+    const cat_entry *entry = &swarm->entry;
+
+    content->length = seed_source_length(swarm->source);
+    content->piece_length = entry->piece_length;
+    content->pieces = (apr_uint32_t)tg_piece_count(content->length, entry->piece_length);
+    content->v2 = (entry->version & TG_V2) != 0;
+    content->padded = entry->version == TG_V2;
+    swarm->v1_content = *content;
+    swarm->v1_content.v2 = 0;
+}
+
+int seed_entry_is_collection(const cat_entry *entry)
+{
+    apr_size_t length = strlen(entry->path);
+
+    return length > 0 && entry->path[length - 1] == '/';
+}
+
+apr_status_t seed_swarm_open(seed_swarm **swarm, cat_catalog *catalog, const cat_entry *entry, int *spare,
+                             apr_interval_time_t interval, apr_time_t now, apr_pool_t *pool)
 {
     seed_swarm *made = apr_pcalloc(pool, sizeof *made);
+    apr_status_t status;
 
     made->pool = pool;
     made->entry = *entry;
-    made->content.length = entry->stamp.size;
-    made->content.piece_length = entry->piece_length;
-    made->content.pieces = (apr_uint32_t)tg_piece_count(entry->stamp.size, entry->piece_length);
-    made->content.v2 = (entry->version & TG_V2) != 0;
-    made->content.padded = entry->version == TG_V2;
-    made->v1_content = made->content;
-    made->v1_content.v2 = 0;
     APR_RING_ELEM_INIT(made, due);
     APR_RING_INIT(&made->mates, seed_conn, mates);
-    /* Non-blocking, for a FIFO may have taken the file's place; what is not a regular file has no stamp. */
-    made->file = open(entry->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (made->file < 0)
-        return errno;
-    if (!matches(made)) {
-        close(made->file);
-        return APR_EBUSY;
-    }
-    made->checked = now;
-    made->fresh = 1;
+    status = seed_entry_is_collection(entry) ? open_collection(made, catalog, spare, interval, now)
+                                   : seed_source_open_file(&made->source, entry->path, &entry->stamp, interval, now, pool);
+    if (status != APR_SUCCESS)
+        return status;
+    describe(made);
     *swarm = made;
     return APR_SUCCESS;
 }
 
-int seed_swarm_fresh(seed_swarm *swarm, apr_time_t now, apr_interval_time_t interval)
+int seed_swarm_is_of(const seed_swarm *swarm, const cat_entry *entry)
 {
-    if (swarm->fresh && now - swarm->checked >= interval) {
-        swarm->fresh = matches(swarm);
-        swarm->checked = now;
-    }
-    return swarm->fresh;
+    const cat_entry *own = &swarm->entry;
+
+    /* The stamp of a collection says little: its torrent has another info-hash when a member has another one. */
+    return bt_stamp_equal(&entry->stamp, &own->stamp) && bt_infohash_equal(&entry->v1, &own->v1) &&
+           memcmp(entry->v2.b, own->v2.b, sizeof own->v2.b) == 0;
 }
 
 const seed_content *seed_swarm_content(const seed_swarm *swarm, const bt_infohash *hash)
@@ -62,6 +102,6 @@ const seed_content *seed_swarm_content(const seed_swarm *swarm, const bt_infohas
 
 void seed_swarm_close(seed_swarm *swarm)
 {
-    close(swarm->file);
+    seed_source_close(swarm->source);
     apr_pool_destroy(swarm->pool);
 }

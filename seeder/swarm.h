@@ -1,4 +1,4 @@
-/* A torrent that has peers now: its open file, its entry in the catalogue, and who is connected. Seeder's thread. */
+/* A torrent that has peers now: its bytes, its entry in the catalogue, and who is connected. Seeder's thread. */
 #ifndef SEED_SWARM_H
 #define SEED_SWARM_H
 
@@ -6,39 +6,44 @@
 #include "catalog/catalog.h"
 #include "seeder/peer.h"
 #include "seeder/ring.h"
+#include "seeder/source.h"
 
 struct seed_conn;
 
-/* From its first peer to its last. The file stays open in between, so that a deleted one is noticed, not reopened. */
+/* From its first peer to its last. */
 typedef struct seed_swarm {
     APR_RING_ENTRY(seed_swarm) due; /* in the loop's ring of swarms for the choker */
     apr_pool_t *pool;               /* owns it and `entry` */
     cat_entry entry;
     seed_content content;
     seed_content v1_content; /* the same for who came by a hash that stands for v1 alone */
-    int file;
+    seed_source *source;
     int is_due;
-    apr_time_t checked; /* when the stamps were last compared */
-    int fresh;          /* what that said */
     int peers;
     APR_RING_HEAD(seed_mates, seed_conn) mates;
 } seed_swarm;
 
-/**
- * Opens the file of an entry and makes sure that it is the version that was hashed.
- * @param pool   becomes the swarm's on success
- * @param entry  memory of `pool`
- * @return APR_SUCCESS; APR_EBUSY: the file is another one now; else why it cannot be opened
- */
-apr_status_t seed_swarm_open(seed_swarm **swarm, const cat_entry *entry, apr_pool_t *pool, apr_time_t now);
+/** Is it of a directory, which a "/" at the end of its path says? */
+int seed_entry_is_collection(const cat_entry *entry);
 
-/** Is the file still the one that was hashed, both by its path and as opened? Looks at most once in `interval`. */
-int seed_swarm_fresh(seed_swarm *swarm, apr_time_t now, apr_interval_time_t interval);
+/**
+ * Opens the file of an entry, or those of a collection, and makes sure that it is the version that was hashed.
+ * @param pool      becomes the swarm's on success
+ * @param entry     memory of `pool`
+ * @param spare     see seed_source_open_members
+ * @param interval  how long a look at a file's stamp counts
+ * @return APR_SUCCESS; APR_EBUSY: a file is another one now; else why it cannot be opened
+ */
+apr_status_t seed_swarm_open(seed_swarm **swarm, cat_catalog *catalog, const cat_entry *entry, int *spare,
+                             apr_interval_time_t interval, apr_time_t now, apr_pool_t *pool);
+
+/** Is an entry of the catalogue still what this swarm was opened for? */
+int seed_swarm_is_of(const seed_swarm *swarm, const cat_entry *entry);
 
 /** What a peer that came by this info-hash of the swarm may know of it. */
 const seed_content *seed_swarm_content(const seed_swarm *swarm, const bt_infohash *hash);
 
-/** Closes the file and frees the swarm, which must have no peers. */
+/** Closes the files and frees the swarm, which must have no peers. */
 void seed_swarm_close(seed_swarm *swarm);
 
 #endif

@@ -67,11 +67,11 @@ static void check_swarm(seed_loop *loop, seed_swarm *swarm)
     apr_pool_clear(loop->scratch);
     status = cat_find_path(config->catalog, swarm->entry.path, loop->scratch, &entry);
     if (status == APR_NOTFOUND || (status == APR_SUCCESS && (!entry.published ||
-                                                             !bt_stamp_equal(&entry.stamp, &swarm->entry.stamp)))) {
+                                                             !seed_swarm_is_of(swarm, &entry)))) {
         seed_dissolve(loop, swarm, SEED_CLOSE_WITHDRAWN);
         return;
     }
-    if (!seed_check_fresh(loop, swarm) || status != APR_SUCCESS)
+    if (!seed_check_fresh_by_turns(loop, swarm) || status != APR_SUCCESS)
         return;
     status = config->permit(config->baton, &entry);
     if (status != APR_SUCCESS && !APR_STATUS_IS_EAGAIN(status))

@@ -17,18 +17,26 @@ static const seed_content content = {LENGTH, PIECE, PIECES, 1, 1};
 static unsigned char data[LENGTH + 16384], buffer[SEED_BATCH_SIZE];
 static seed_peer peer;
 static bt_buf wanted; /* what the peer must get */
-static int ends[2], file;
+static seed_source *source;
+static apr_pool_t *pool;
+static char path[] = "/tmp/bthttp-send-XXXXXX";
+static int ends[2];
 static seed_sent all; /* summed up */
 
 static int set_up(void **state)
 {
     uint64_t seed = 7;
-    FILE *made = tmpfile();
+    bt_stamp stamp;
+    int file;
 
     unit_fill(&seed, data, LENGTH); /* what follows is zeros, which padded blocks end with */
-    file = dup(fileno(made));
-    fclose(made);
-    if (write(file, data, LENGTH) != LENGTH || socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) != 0)
+    strcpy(path + sizeof path - 7, "XXXXXX");
+    file = mkstemp(path);
+    if (write(file, data, LENGTH) != LENGTH || bt_stamp_fd(file, &stamp) != APR_SUCCESS)
+        return -1;
+    close(file);
+    apr_pool_create(&pool, NULL);
+    if (seed_source_open_file(&source, path, &stamp, APR_USEC_PER_SEC, NOW, pool) != APR_SUCCESS || socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) != 0)
         return -1;
     seed_peer_init(&peer, &seed_limits_default, NOW);
     peer.content = &content;
@@ -44,7 +52,9 @@ static int tear_down(void **state)
     bt_buf_free(&wanted);
     close(ends[0]);
     close(ends[1]);
-    close(file);
+    seed_source_close(source);
+    apr_pool_destroy(pool);
+    unlink(path);
     return 0;
 }
 
@@ -74,7 +84,7 @@ static size_t take(size_t at)
 static seed_send_result send_once(size_t quantum)
 {
     seed_sent sent;
-    seed_send_result result = seed_send(&peer, ends[0], file, buffer, quantum, NOW, &sent);
+    seed_send_result result = seed_send(&peer, ends[0], source, buffer, quantum, NOW, &sent);
 
     assert_true(sent.payload <= sent.bytes);
     all.bytes += sent.bytes;
@@ -179,7 +189,7 @@ static void no_more_than_the_quantum(void **state)
 
     ask_in_order(100);
     for (size_t quantum = 1; quantum < 400000; quantum = quantum * 3 / 2 + 1) {
-        assert_int_not_equal(seed_send(&peer, ends[0], file, buffer, quantum, NOW, &sent), SEED_SEND_GONE);
+        assert_int_not_equal(seed_send(&peer, ends[0], source, buffer, quantum, NOW, &sent), SEED_SEND_GONE);
         /* Only a header may be finished beyond it. */
         assert_true(sent.bytes < quantum + PW_PIECE_HEADER);
         while (recv(ends[1], buffer, sizeof buffer, MSG_DONTWAIT) > 0)
@@ -209,7 +219,7 @@ static void a_file_that_became_shorter(void **state)
     size_t at = 0;
 
     ask_in_order(40);
-    assert_int_equal(ftruncate(file, 20 * 16384 + 5000), 0);
+    assert_int_equal(truncate(path, 20 * 16384 + 5000), 0);
     for (;;) {
         seed_send_result result = send_once(1 << 20);
         at = take(at);
@@ -243,5 +253,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_peer_that_is_gone, set_up, tear_down),
     };
 
+    apr_initialize();
     return cmocka_run_group_tests_name("send", tests, NULL, NULL);
 }

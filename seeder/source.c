@@ -1,0 +1,383 @@
+#include "seeder/source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <apr_strings.h>
+
+enum { CLOSED = -1 };
+
+/* One of several files, as far as it changes while it is seeded. */
+typedef struct {
+    apr_time_t checked; /* when its stamp was last compared */
+    int slot;           /* or CLOSED */
+} member_state;
+
+typedef struct {
+    int file;
+    apr_size_t member;
+    apr_uint64_t used; /* the greater, the later */
+} slot;
+
+/* Made for its torrent; a single file is a member whose name is empty, always open in the first slot. */
+struct seed_source {
+    const char *directory; /* or the path of a single file */
+    const tg_member *members;
+    apr_size_t count;
+    apr_int64_t length;
+    apr_interval_time_t interval;
+    int single, stale;
+    apr_status_t shortage;
+    member_state *states;
+    slot slots[SEED_SOURCE_FILES];
+    int open;           /* slots in use: the first ones */
+    int *spare;         /* may be NULL */
+    apr_uint64_t clock; /* of uses */
+    apr_size_t last;    /* the member that was used last */
+    apr_size_t swept;   /* the member that is looked at next */
+    char path[PATH_MAX];
+};
+
+static const char *path_of(seed_source *source, apr_size_t nth)
+{
+    int length = snprintf(source->path, sizeof source->path, "%s%s", source->directory, source->members[nth].path);
+
+    return length >= 0 && (apr_size_t)length < sizeof source->path ? source->path : NULL;
+}
+
+/* --- open files --- */
+
+static void close_slot(seed_source *source, int nth)
+{
+    slot *gone = &source->slots[nth];
+
+    close(gone->file);
+    source->states[gone->member].slot = CLOSED;
+    source->open--;
+    if (nth != source->open) {
+        *gone = source->slots[source->open];
+        source->states[gone->member].slot = nth;
+    }
+    if (source->spare && source->open > 0)
+        ++*source->spare;
+}
+
+static void close_oldest(seed_source *source)
+{
+    int oldest = 0, i;
+
+    for (i = 1; i < source->open; i++) {
+        if (source->slots[i].used < source->slots[oldest].used)
+            oldest = i;
+    }
+    close_slot(source, oldest);
+}
+
+/* Non-blocking, for a FIFO may have taken the file's place; what is not a regular file has no stamp. */
+static int open_path(const char *path)
+{
+    return open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+}
+
+static int is_shortage(apr_status_t status)
+{
+    return status == EMFILE || status == ENFILE || status == ENOMEM;
+}
+
+/* Opens a member in place of the one that was not used for longest, if it must be. */
+static apr_status_t open_member(seed_source *source, apr_size_t nth)
+{
+    const char *path = path_of(source, nth);
+    int file;
+
+    if (!path)
+        return ENAMETOOLONG;
+    if (source->open == SEED_SOURCE_FILES || (source->open > 0 && source->spare && *source->spare <= 0))
+        close_oldest(source);
+    file = open_path(path);
+    if (file < 0 && is_shortage(errno) && source->open > 0) {
+        close_oldest(source);
+        file = open_path(path);
+    }
+    if (file < 0)
+        return errno;
+    if (source->spare && source->open > 0)
+        --*source->spare;
+    source->slots[source->open] = (slot){file, nth, 0};
+    source->states[nth].slot = source->open++;
+    return APR_SUCCESS;
+}
+
+/* --- freshness --- */
+
+static int has_stamp(apr_status_t status, const bt_stamp *is, const bt_stamp *was)
+{
+    return status == APR_SUCCESS && bt_stamp_equal(is, was);
+}
+
+static int path_matches(seed_source *source, apr_size_t nth)
+{
+    const char *path = path_of(source, nth);
+    bt_stamp is;
+
+    return path && has_stamp(bt_stamp_path(path, &is), &is, &source->members[nth].stamp);
+}
+
+static int open_matches(const seed_source *source, apr_size_t nth)
+{
+    bt_stamp is;
+
+    return has_stamp(bt_stamp_fd(source->slots[source->states[nth].slot].file, &is), &is,
+                     &source->members[nth].stamp);
+}
+
+/* Looks at a member, both by its path and as opened. @return 0 if it has changed, for good */
+static int look_at(seed_source *source, apr_size_t nth, apr_time_t now)
+{
+    source->states[nth].checked = now;
+    if (!path_matches(source, nth) || (source->states[nth].slot != CLOSED && !open_matches(source, nth)))
+        source->stale = 1;
+    return !source->stale;
+}
+
+static int look_again(seed_source *source, apr_size_t nth, apr_time_t now)
+{
+    return now - source->states[nth].checked < source->interval || look_at(source, nth, now);
+}
+
+/* Makes a member ready to be read. */
+static apr_status_t use_member(seed_source *source, apr_size_t nth, apr_time_t now)
+{
+    member_state *state = &source->states[nth];
+
+    source->last = nth;
+    source->shortage = APR_SUCCESS;
+    if (state->slot == CLOSED) {
+        apr_status_t status = open_member(source, nth);
+        if (is_shortage(status))
+            return source->shortage = status;
+        if (status != APR_SUCCESS) {
+            source->stale |= !look_at(source, nth, now);
+            return source->stale ? APR_EBUSY : status;
+        }
+        source->stale |= !open_matches(source, nth);
+    }
+    source->slots[state->slot].used = ++source->clock;
+    return !source->stale && look_again(source, nth, now) ? APR_SUCCESS : APR_EBUSY;
+}
+
+int seed_source_fresh(seed_source *source, apr_time_t now)
+{
+    return !source->stale && (!source->single || look_again(source, 0, now));
+}
+
+int seed_source_fresh_now(seed_source *source, apr_time_t now)
+{
+    int i;
+
+    for (i = 0; !source->stale && i < source->open; i++) {
+        source->last = source->slots[i].member;
+        look_at(source, source->last, now);
+    }
+    return !source->stale;
+}
+
+int seed_source_sweep(seed_source *source, apr_time_t now)
+{
+    apr_size_t left = source->count < SEED_SOURCE_SWEEP ? source->count : SEED_SOURCE_SWEEP;
+
+    if (source->single)
+        return seed_source_fresh(source, now);
+    for (; !source->stale && left > 0; left--) {
+        source->last = source->swept;
+        look_again(source, source->swept, now);
+        source->swept = (source->swept + 1) % source->count;
+    }
+    return !source->stale;
+}
+
+apr_status_t seed_source_shortage(const seed_source *source)
+{
+    return source->shortage;
+}
+
+const char *seed_source_culprit(seed_source *source)
+{
+    const char *path = path_of(source, source->last);
+
+    return path ? path : source->directory;
+}
+
+/* --- opening and closing --- */
+
+static seed_source *make(const char *directory, const tg_member *members, apr_size_t count,
+                         apr_interval_time_t interval, apr_time_t now, apr_pool_t *pool)
+{
+    seed_source *made = apr_pcalloc(pool, sizeof *made);
+    apr_size_t i;
+
+    made->directory = directory;
+    made->members = members;
+    made->count = count;
+    made->length = members[count - 1].offset + members[count - 1].stamp.size;
+    made->interval = interval;
+    made->states = apr_palloc(pool, count * sizeof *made->states);
+    for (i = 0; i < count; i++)
+        made->states[i] = (member_state){now - interval, CLOSED};
+    return made;
+}
+
+apr_status_t seed_source_open_file(seed_source **source, const char *path, const bt_stamp *stamp,
+                                   apr_interval_time_t interval, apr_time_t now, apr_pool_t *pool)
+{
+    tg_member *whole = apr_pcalloc(pool, sizeof *whole);
+    apr_status_t status;
+
+    whole->path = "";
+    whole->stamp = *stamp;
+    *source = make(apr_pstrdup(pool, path), whole, 1, interval, now, pool);
+    (*source)->single = 1;
+    status = open_member(*source, 0);
+    if (status == APR_SUCCESS && !look_at(*source, 0, now)) {
+        seed_source_close(*source);
+        return APR_EBUSY;
+    }
+    return status;
+}
+
+apr_status_t seed_source_open_members(seed_source **source, const char *directory, const tg_member *members,
+                                      apr_size_t count, int *spare, apr_interval_time_t interval, apr_time_t now,
+                                      apr_pool_t *pool)
+{
+    *source = make(directory, members, count, interval, now, pool);
+    (*source)->spare = spare;
+    return seed_source_sweep(*source, now) ? APR_SUCCESS : APR_EBUSY;
+}
+
+void seed_source_close(seed_source *source)
+{
+    while (source->open > 0)
+        close_slot(source, source->open - 1);
+}
+
+apr_int64_t seed_source_length(const seed_source *source)
+{
+    return source->length;
+}
+
+/* --- where bytes lie --- */
+
+static int begins_by(const seed_source *source, apr_size_t nth, apr_int64_t offset)
+{
+    return nth < source->count && source->members[nth].offset <= offset;
+}
+
+/* The last member that begins at or before an offset; the first one begins at 0. */
+static apr_size_t member_at(const seed_source *source, apr_int64_t offset)
+{
+    apr_size_t low = source->last, high = source->count;
+
+    if (begins_by(source, low, offset)) { /* mostly it is the one that was used last, or the next */
+        if (!begins_by(source, low + 1, offset))
+            return low;
+        if (!begins_by(source, low + 2, offset))
+            return low + 1;
+    } else {
+        high = low;
+        low = 0;
+    }
+    while (high - low > 1) {
+        apr_size_t middle = low + (high - low) / 2;
+        if (source->members[middle].offset <= offset)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static apr_size_t least(apr_size_t length, apr_int64_t other)
+{
+    return other < (apr_int64_t)length ? (apr_size_t)other : length;
+}
+
+static void zeros(seed_segment *segment, apr_size_t length)
+{
+    *segment = (seed_segment){-1, 0, length};
+}
+
+apr_status_t seed_source_at(seed_source *source, apr_int64_t offset, apr_size_t length, apr_time_t now,
+                            seed_segment *segment)
+{
+    apr_size_t nth = source->single ? 0 : member_at(source, offset);
+    const tg_member *member = &source->members[nth];
+    apr_int64_t inside = offset - member->offset;
+
+    if (offset >= source->length) {
+        zeros(segment, length);
+        return APR_SUCCESS;
+    }
+    if (inside >= member->stamp.size) {
+        zeros(segment, least(length, source->members[nth + 1].offset - offset));
+        return APR_SUCCESS;
+    }
+    if (!source->single) {
+        apr_status_t status = use_member(source, nth, now);
+        if (status != APR_SUCCESS)
+            return status;
+    }
+    *segment = (seed_segment){source->slots[source->states[nth].slot].file, inside,
+                              least(length, member->stamp.size - inside)};
+    return APR_SUCCESS;
+}
+
+/* --- reading --- */
+
+/* Fills whole buffers as far as the run reaches, or else a part of the first. @return how many bytes; 0 if not all came */
+static apr_size_t fill(struct iovec *to, int count, const seed_segment *from)
+{
+    struct iovec part = {to->iov_base, least(to->iov_len, (apr_int64_t)from->length)};
+    apr_size_t length = part.iov_len;
+    int whole = 1;
+
+    if (from->file < 0) {
+        memset(part.iov_base, 0, length);
+        return length;
+    }
+    while (whole < count && length + to[whole].iov_len <= from->length)
+        length += to[whole++].iov_len;
+    if (preadv(from->file, whole > 1 ? to : &part, whole, (off_t)from->offset) != (ssize_t)length)
+        return 0;
+    return length;
+}
+
+/* Passes over bytes that are there. */
+static void advance(struct iovec **to, int *count, apr_size_t done)
+{
+    for (; *count > 0 && done >= (*to)->iov_len; ++*to, --*count)
+        done -= (*to)->iov_len;
+    if (done > 0) {
+        (*to)->iov_base = (char *)(*to)->iov_base + done;
+        (*to)->iov_len -= done;
+    }
+}
+
+int seed_source_read(seed_source *source, struct iovec *to, int count, apr_int64_t offset, apr_time_t now)
+{
+    apr_size_t left = 0, done;
+    seed_segment from;
+    int i;
+
+    for (i = 0; i < count; i++)
+        left += to[i].iov_len;
+    for (; left > 0; left -= done, offset += (apr_int64_t)done) {
+        if (seed_source_at(source, offset, left, now, &from) != APR_SUCCESS || (done = fill(to, count, &from)) == 0)
+            return 0;
+        advance(&to, &count, done);
+    }
+    return 1;
+}
