@@ -71,6 +71,32 @@ apr_status_t tg_job_start(tg_job *job)
     return APR_SUCCESS;
 }
 
+static tg_part part_of(const tg_job *job)
+{
+    return (tg_part){
+        .path = job->path,
+        .stamp = job->stamp,
+        .version = job->version,
+        .piece_length = job->piece_length,
+        .sha1 = job->sha1,
+        .layer = job->layer,
+    };
+}
+
+apr_int64_t tg_job_run(const tg_job *job, const tg_worker *worker)
+{
+    const tg_part part = part_of(job);
+
+    return tg_part_run(&part, worker);
+}
+
+apr_status_t tg_job_hash(tg_job *job, tg_worker *worker, apr_int64_t first, apr_int64_t count, const int *cancel)
+{
+    const tg_part part = part_of(job);
+
+    return tg_part_hash(&part, worker, first, count, cancel);
+}
+
 static apr_status_t check_unchanged(const tg_job *job)
 {
     bt_stamp now;

@@ -5,26 +5,10 @@
 
 #include "base/buf.h"
 #include "base/stamp.h"
-#include "torrentgen/engine.h"
+#include "torrentgen/part.h"
 #include "torrentgen/queue.h"
 
-enum {
-    TG_CHUNK = 128 * 1024,      /* bytes read at once; cancelling waits for no more than one per lane */
-    TG_RUN = 4 * 1024 * 1024,   /* bytes that a worker takes before it looks at the next file */
-    TG_PIECES_MAX = 1 << 21     /* pieces of a torrent: what libtorrent takes; results are at most 104 MiB */
-};
-
-/* What a thread needs to hash pieces of any file; used by one thread at a time. */
-typedef struct {
-    const tg_engine *engine;
-    tg_hasher *hasher;
-    unsigned char *buffer; /* a chunk for each lane */
-    unsigned char *leaves; /* the SHA-256 of each block of a piece, for each lane */
-} tg_worker;
-
-/** @return APR_ENOMEM, or as the engine. Ends with tg_worker_free in either case. */
-apr_status_t tg_worker_init(tg_worker *worker, const tg_engine *engine);
-void tg_worker_free(tg_worker *worker);
+enum { TG_PIECES_MAX = 1 << 21 }; /* pieces of a torrent: what libtorrent takes; results are at most 104 MiB */
 
 /* malloc'd: a job goes from thread to thread. */
 typedef struct {
