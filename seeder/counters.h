@@ -39,6 +39,21 @@ typedef struct {
     apr_int64_t changed; /* apr_time_t of the last change of state */
 } seed_job_slot;
 
+typedef enum { SEED_SCAN_OFF, SEED_SCAN_WALKING, SEED_SCAN_MAKING, SEED_SCAN_WATCHING } seed_scan_state;
+
+/* What BTHTTPScan does: written by the scanner of the seeder's child. */
+typedef struct {
+    apr_uint64_t roots;      /* directories where it begins */
+    apr_uint64_t state;      /* seed_scan_state */
+    apr_uint64_t found;      /* files that the last walk saw */
+    apr_uint64_t queued;     /* files that wait to be judged and made */
+    apr_uint64_t made, failed; /* since the scanner began */
+    apr_uint64_t bytes_left; /* of the files that wait */
+    apr_uint64_t rate;       /* bytes a second, lately */
+    apr_uint64_t watched, unwatched; /* directories */
+    apr_uint64_t walks;      /* that came to their end */
+} seed_scan_figures;
+
 typedef struct {
     apr_uint32_t magic, layout;
     apr_uint64_t size;
@@ -49,6 +64,7 @@ typedef struct {
     apr_uint64_t hashed_files, hashed_bytes, hash_failures;
     apr_uint64_t mailbox_full;
     apr_uint64_t closed[SEED_CLOSE_REASONS];
+    seed_scan_figures scan;
     seed_job_slot jobs[SEED_JOB_SLOTS];
 } seed_counters;
 

@@ -86,7 +86,7 @@ static int is_for_the_next(job *job)
     return repost;
 }
 
-static void publish(job *job, const tg_result *result)
+static apr_status_t publish(job *job, const tg_result *result)
 {
     const seed_config *config = job->jobs->config;
     const seed_make *make = &job->make;
@@ -94,7 +94,7 @@ static void publish(job *job, const tg_result *result)
 
     if (is_withdrawn(job)) {
         seed_job_end(config->counters, make->path, 0);
-        return;
+        return APR_EACCES;
     }
     status = cat_publish(config->catalog, make->path, make->url, make->grant, &result->stamp, &result->torrent);
     if (status != APR_SUCCESS) {
@@ -108,6 +108,13 @@ static void publish(job *job, const tg_result *result)
             cat_withdraw(config->catalog, make->path, CAT_PROTECTED);
     }
     seed_job_end(config->counters, make->path, status != APR_SUCCESS);
+    return status;
+}
+
+static void tell(const seed_config *config, const char *path, apr_status_t status)
+{
+    if (config->made)
+        config->made(config->baton, path, status);
 }
 
 /* On a worker's thread. */
@@ -117,7 +124,7 @@ static void worker_done(void *baton, apr_status_t status, const tg_result *resul
     const seed_config *config = done->jobs->config;
 
     if (status == APR_SUCCESS) {
-        publish(done, result);
+        status = publish(done, result);
     } else if (status == APR_EINTR) {
         seed_job_end(config->counters, done->make.path, 0);
         if (is_for_the_next(done) && seed_post_make(config->mailbox, &done->make) != APR_SUCCESS)
@@ -130,6 +137,7 @@ static void worker_done(void *baton, apr_status_t status, const tg_result *resul
         seed_count(&config->counters->hash_failures, 1);
         seed_job_end(config->counters, done->make.path, status != APR_EBUSY);
     }
+    tell(config, done->make.path, status);
     forget(done);
 }
 
@@ -156,6 +164,7 @@ void seed_jobs_add(seed_jobs *jobs, const seed_make *make)
     if (added && tg_queue_add(jobs->queue, &request, worker_progress, worker_done, added) == APR_SUCCESS)
         return;
     seed_job_end(page, make->path, 0);
+    tell(jobs->config, make->path, APR_ENOSPC);
     if (added)
         forget(added);
 }

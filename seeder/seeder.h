@@ -33,6 +33,10 @@ typedef struct {
     apr_status_t (*permit)(void *baton, const cat_entry *entry);
     /* This child has become the seeder: on its thread, once. May be NULL. */
     void (*elected)(void *baton);
+    /* What came of a seed_make that this child took, once it is in the catalogue or given up: APR_EINTR if the seeder leaves
+     * first, APR_ENOSPC if there was no room, else as tg_done_fn. On the seeder's thread or a hashing worker's; must not
+     * block. May be NULL. */
+    void (*made)(void *baton, const char *path, apr_status_t status);
     /* Lists the files of a collection (`path` is that of seed_make), on a hashing worker's thread. NULL: there are none. */
     tg_list_fn *list;
     void *baton;
