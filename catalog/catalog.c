@@ -5,6 +5,7 @@
 
 #include <apr_strings.h>
 
+#include "catalog/members.h"
 #include "catalog/tables.h"
 
 apr_status_t cat_open(cat_catalog **catalog, const char *directory, apr_pool_t *pool)
@@ -17,8 +18,7 @@ apr_status_t cat_open(cat_catalog **catalog, const char *directory, apr_pool_t *
     return status;
 }
 
-/* Takes the entry out of the database's memory. */
-static void copy_entry(cat_entry *to, const cat_entry *from, apr_pool_t *pool)
+void cat_copy_entry(cat_entry *to, const cat_entry *from, apr_pool_t *pool)
 {
     *to = *from;
     to->path = apr_pstrdup(pool, from->path);
@@ -42,7 +42,7 @@ static int find_path(const cat_txn *txn, void *baton)
     int rc = cat_get_record(txn, &job->key, &record);
 
     if (rc == 0)
-        copy_entry(job->entry, &record.entry, job->pool);
+        cat_copy_entry(job->entry, &record.entry, job->pool);
     return rc;
 }
 
@@ -60,7 +60,7 @@ static int find_hash(const cat_txn *txn, void *baton)
     int rc = cat_get_by_hash(txn, job->hash, job->nth, &record);
 
     if (rc == 0)
-        copy_entry(job->entry, &record.entry, job->pool);
+        cat_copy_entry(job->entry, &record.entry, job->pool);
     return rc;
 }
 
@@ -108,32 +108,75 @@ typedef struct {
     const cat_entry *entry;
     apr_pool_t *pool;
     tg_torrent *torrent;
+    int members_only;
 } read_job;
 
-/* Copies a value whose length and checksum the record names. */
-static int copy_value(const cat_txn *txn, cat_db db, read_job *job, apr_size_t length, apr_uint64_t sum,
+/* Finds a value whose length and checksum the record names. */
+static int find_value(const cat_txn *txn, cat_db db, const read_job *job, apr_size_t length, apr_uint64_t sum,
+                      MDB_val *value)
+{
+    MDB_val key = {sizeof job->key.b, (void *)(apr_uintptr_t)job->key.b};
+    int rc = mdb_get(txn->txn, txn->db[db], &key, value);
+
+    if (rc == MDB_NOTFOUND || (rc == 0 && (value->mv_size != length || cat_sum(value->mv_data, length) != sum))) {
+        cat_env_note_bad_value(txn->env, db == CAT_DB_LAYER     ? "piece layer"
+                                         : db == CAT_DB_MEMBERS ? "list of members"
+                                                                : "torrent");
+        return MDB_NOTFOUND;
+    }
+    return rc;
+}
+
+static int copy_value(const cat_txn *txn, cat_db db, const read_job *job, apr_size_t length, apr_uint64_t sum,
                       const unsigned char **copy)
 {
-    MDB_val key = {sizeof job->key.b, job->key.b}, value;
+    MDB_val value;
     int rc;
 
     *copy = NULL;
-    if (db == CAT_DB_LAYER && length == 0)
+    if (length == 0)
         return 0;
-    rc = mdb_get(txn->txn, txn->db[db], &key, &value);
-    if (rc == MDB_NOTFOUND || (rc == 0 && (value.mv_size != length || cat_sum(value.mv_data, length) != sum))) {
-        cat_env_note_bad_value(txn->env, db == CAT_DB_LAYER ? "piece layer" : "torrent");
-        return MDB_NOTFOUND;
-    }
-    if (rc == 0)
+    if ((rc = find_value(txn, db, job, length, sum, &value)) == 0)
         *copy = apr_pmemdup(job->pool, value.mv_data, length);
     return rc;
 }
 
+static int copy_members(const cat_txn *txn, const read_job *job, const cat_record *record)
+{
+    MDB_val value;
+    int rc;
+
+    if (record->entry.members_length == 0)
+        return 0;
+    rc = find_value(txn, CAT_DB_MEMBERS, job, record->entry.members_length, record->members_sum, &value);
+    if (rc == 0 && !cat_members_read(value.mv_data, value.mv_size, job->pool, &job->torrent->members,
+                                     &job->torrent->member_count)) {
+        cat_env_note_bad_value(txn->env, "list of members");
+        return MDB_NOTFOUND;
+    }
+    return rc;
+}
+
+static void fill_torrent(tg_torrent *torrent, const cat_record *record)
+{
+    const cat_entry *entry = &record->entry;
+
+    memset(torrent, 0, sizeof *torrent);
+    torrent->version = entry->version;
+    torrent->v1 = entry->v1;
+    torrent->v1_keyless = entry->v1_keyless;
+    torrent->v1_alone = entry->v1_alone;
+    torrent->v2 = entry->v2;
+    torrent->length = record->length;
+    torrent->piece_length = entry->piece_length;
+    torrent->infodict_length = entry->infodict_length;
+    torrent->layer_length = entry->layer_length;
+    memcpy(torrent->root, record->root, sizeof torrent->root);
+}
+
 static int read_torrent(const cat_txn *txn, void *baton)
 {
-    read_job *job = baton;
-    tg_torrent *torrent = job->torrent;
+    const read_job *job = baton;
     const cat_entry *now, *wanted = job->entry;
     cat_record record;
     int rc = cat_get_record(txn, &job->key, &record);
@@ -144,102 +187,28 @@ static int read_torrent(const cat_txn *txn, void *baton)
     if (now->version != wanted->version || memcmp(&now->v1, &wanted->v1, sizeof now->v1) != 0 ||
         memcmp(&now->v2, &wanted->v2, sizeof now->v2) != 0)
         return MDB_NOTFOUND; /* the file has another torrent by now */
-    torrent->version = now->version;
-    torrent->v1 = now->v1;
-    torrent->v2 = now->v2;
-    torrent->length = record.length;
-    torrent->piece_length = now->piece_length;
-    torrent->infodict_length = now->infodict_length;
-    torrent->layer_length = now->layer_length;
-    memcpy(torrent->root, record.root, sizeof torrent->root);
-    rc = copy_value(txn, CAT_DB_TORRENT, job, now->infodict_length, record.infodict_sum, &torrent->infodict);
-    return rc != 0 ? rc : copy_value(txn, CAT_DB_LAYER, job, now->layer_length, record.layer_sum, &torrent->layer);
+    fill_torrent(job->torrent, &record);
+    if ((rc = copy_members(txn, job, &record)) != 0 || job->members_only)
+        return rc;
+    rc = copy_value(txn, CAT_DB_TORRENT, job, now->infodict_length, record.infodict_sum, &job->torrent->infodict);
+    return rc != 0 ? rc : copy_value(txn, CAT_DB_LAYER, job, now->layer_length, record.layer_sum, &job->torrent->layer);
 }
 
 apr_status_t cat_read_torrent(cat_catalog *catalog, const cat_entry *entry, apr_pool_t *pool, tg_torrent *torrent)
 {
-    read_job job = {cat_path_key_of(entry->path), entry, pool, torrent};
+    read_job job = {cat_path_key_of(entry->path), entry, pool, torrent, 0};
 
     return cat_env_read(catalog->env, read_torrent, &job);
 }
 
-/* --- all entries -------------------------------------------------------------------------------------------------- */
-
-enum { WALK_BATCH = 64 };
-
-typedef struct {
-    cat_path_key last;
-    int started; /* `last` is set */
-    int count;
-    apr_pool_t *pool;
-    cat_entry entries[WALK_BATCH];
-} walk_job;
-
-/* Copies the next batch, so that visitors run outside of any transaction. */
-static int walk_batch(const cat_txn *txn, void *baton)
+apr_status_t cat_read_members(cat_catalog *catalog, const cat_entry *entry, apr_pool_t *pool, const tg_member **members,
+                              apr_size_t *count)
 {
-    walk_job *job = baton;
-    cat_path_key last = job->last;
-    MDB_val key = {sizeof last.b, last.b}, value;
-    MDB_cursor_op step = job->started ? MDB_SET_RANGE : MDB_FIRST;
-    MDB_cursor *cursor;
-    cat_record record;
-    int rc = mdb_cursor_open(txn->txn, txn->db[CAT_DB_PATH], &cursor);
+    tg_torrent torrent = {0};
+    read_job job = {cat_path_key_of(entry->path), entry, pool, &torrent, 1};
+    apr_status_t status = cat_env_read(catalog->env, read_torrent, &job);
 
-    job->count = 0;
-    apr_pool_clear(job->pool);
-    if (rc != 0)
-        return rc;
-    for (; job->count < WALK_BATCH && (rc = mdb_cursor_get(cursor, &key, &value, step)) == 0; step = MDB_NEXT) {
-        if (key.mv_size != sizeof last.b || (job->started && memcmp(key.mv_data, job->last.b, sizeof last.b) == 0))
-            continue;
-        memcpy(last.b, key.mv_data, sizeof last.b);
-        if (cat_record_read(&value, &record))
-            copy_entry(&job->entries[job->count++], &record.entry, job->pool);
-        else
-            cat_env_note_bad_value(txn->env, "record");
-    }
-    mdb_cursor_close(cursor);
-    if (rc == 0 || rc == MDB_NOTFOUND) {
-        job->last = last;
-        job->started = 1;
-        return 0;
-    }
-    return rc;
-}
-
-apr_status_t cat_walk(cat_catalog *catalog, cat_walk_fn *visit, void *baton)
-{
-    apr_status_t status;
-    apr_pool_t *pool;
-    walk_job *job;
-    int stop = 0;
-
-    if ((status = apr_pool_create(&pool, NULL)) != APR_SUCCESS)
-        return status;
-    job = apr_pcalloc(pool, sizeof *job);
-    if ((status = apr_pool_create(&job->pool, pool)) == APR_SUCCESS)
-        do {
-            status = cat_env_read(catalog->env, walk_batch, job);
-            for (int i = 0; status == APR_SUCCESS && !stop && i < job->count; i++)
-                stop = visit(baton, &job->entries[i]);
-        } while (status == APR_SUCCESS && !stop && job->count == WALK_BATCH);
-    apr_pool_destroy(pool);
+    *members = torrent.members;
+    *count = torrent.member_count;
     return status;
-}
-
-static int count_entries(const cat_txn *txn, void *baton)
-{
-    apr_int64_t *count = baton;
-    MDB_stat stat;
-    int rc = mdb_stat(txn->txn, txn->db[CAT_DB_PATH], &stat);
-
-    if (rc == 0)
-        *count = (apr_int64_t)stat.ms_entries;
-    return rc;
-}
-
-apr_status_t cat_count(cat_catalog *catalog, apr_int64_t *count)
-{
-    return cat_env_read(catalog->env, count_entries, count);
 }

@@ -15,6 +15,9 @@ typedef enum {
     CAT_DB_LAYER,    /* path key -> v2 piece layer */
     CAT_DB_GONE,     /* info-hash -> why and when */
     CAT_DB_GONE_AGE, /* when (big-endian), info-hash -> nothing: the oldest sorts first */
+    CAT_DB_MEMBERS,  /* path key of a collection -> its members: members.h */
+    CAT_DB_NEWEST,   /* site, when published (inverted, big-endian), path key -> nothing: the newest sorts first */
+    CAT_DB_PREVIOUS, /* path key of a collection that was withdrawn -> when, and its info-hashes */
     CAT_DB_COUNT
 } cat_db;
 

@@ -10,4 +10,7 @@ struct cat_catalog {
     cat_env *env;
 };
 
+/** Takes an entry out of the database's memory. */
+void cat_copy_entry(cat_entry *to, const cat_entry *from, apr_pool_t *pool);
+
 #endif

@@ -1,196 +1,229 @@
-/* The changes of the public interface: publish, grant, withdraw. Each is one transaction. */
-#include "catalog/handle.h"
-
+/* Putting files under their torrents, many in one transaction. */
+#include <stdlib.h>
 #include <string.h>
 
+#include "catalog/handle.h"
+#include "catalog/members.h"
 #include "catalog/tables.h"
 
-/* What is asked for; each kind of change uses its own part. */
+enum { GROUP_BYTES = 64 * 1024 * 1024 }; /* of torrents in one transaction */
+
+/* One publication, ready to be written. */
 typedef struct {
     cat_path_key key;
-    apr_time_t now;
-    const cat_record *record; /* publish: what is to be there */
+    cat_record record;
     const tg_torrent *torrent;
-    const char *url; /* grant */
-    apr_uint64_t grant;
-    cat_standing why;      /* withdraw */
-    const bt_stamp *stale; /* withdraw only this version, if not NULL */
-    int unknown;           /* withdraw: nothing was known of the path */
-} change;
+    bt_buf members;
+} prepared;
 
-/* A file's info-hashes are to be told as gone, where no other file has them. */
-static int note_gone(const cat_txn *txn, const bt_infohash *hashes, int count, cat_standing why, apr_time_t now)
-{
-    int rc = 0;
+typedef struct {
+    const prepared *list;
+    apr_size_t count;
+    apr_time_t now;
+} group;
 
-    for (int i = 0; rc == 0 && i < count; i++)
-        rc = cat_put_gone(txn, &hashes[i], why, now);
-    return rc;
-}
-
-/* --- publish ------------------------------------------------------------------------------------------------------ */
+/* --- in the transaction ------------------------------------------------------------------------------------------- */
 
 static int put_value(const cat_txn *txn, cat_db db, const cat_path_key *key, const void *bytes, apr_size_t length)
 {
     MDB_val id = {sizeof key->b, (void *)(apr_uintptr_t)key->b}, value = {length, (void *)(apr_uintptr_t)bytes};
 
-    return mdb_put(txn->txn, txn->db[db], &id, &value, 0);
+    return length == 0 ? 0 : mdb_put(txn->txn, txn->db[db], &id, &value, 0);
 }
 
-static int publish(const cat_txn *txn, void *baton)
+/* What lasts when a path is published anew. */
+static void inherit(cat_record *record, const cat_record *old)
 {
-    change *c = baton;
-    const tg_torrent *torrent = c->torrent;
-    bt_infohash before[CAT_HASHES_MAX], now[CAT_HASHES_MAX];
-    int before_count = 0, now_count = cat_record_hashes(c->record, now);
-    cat_record old;
-    int rc = cat_get_record(txn, &c->key, &old);
-
-    if (rc == 0)
-        before_count = cat_record_hashes(&old, before);
-    else if (rc != MDB_NOTFOUND)
-        return rc;
-    if ((rc = cat_del_all(txn, &c->key)) != 0)
-        return rc;
-    if ((rc = cat_put_record(txn, &c->key, c->record)) != 0 ||
-        (rc = put_value(txn, CAT_DB_TORRENT, &c->key, torrent->infodict, torrent->infodict_length)) != 0)
-        return rc;
-    if (torrent->layer_length > 0 &&
-        (rc = put_value(txn, CAT_DB_LAYER, &c->key, torrent->layer, torrent->layer_length)) != 0)
-        return rc;
-    for (int i = 0; i < now_count; i++)
-        if ((rc = cat_del_gone(txn, &now[i])) != 0)
-            return rc;
-    return note_gone(txn, before, before_count, CAT_CHANGED, c->now);
+    if (!cat_record_same_torrent(record, old)) {
+        record->entry.previous_v1 = old->entry.v1;
+        record->entry.previous_v2 = old->entry.v2;
+        return;
+    }
+    if (old->ever)
+        record->entry.created = old->entry.created;
+    record->ever |= old->ever;
+    record->entry.previous_v1 = old->entry.previous_v1;
+    record->entry.previous_v2 = old->entry.previous_v2;
 }
 
-static int is_sound(const tg_torrent *torrent)
+/* A collection that was withdrawn in between. */
+static int recall_previous(const cat_txn *txn, const cat_path_key *key, cat_record *record)
+{
+    cat_previous previous;
+    int rc = cat_get_previous(txn, key, &previous);
+
+    if (rc != 0)
+        return rc == MDB_NOTFOUND ? 0 : rc;
+    if (!bt_infohash_equal(&previous.v1, &record->entry.v1) ||
+        memcmp(&previous.v2, &record->entry.v2, sizeof previous.v2) != 0) {
+        record->entry.previous_v1 = previous.v1;
+        record->entry.previous_v2 = previous.v2;
+    }
+    return cat_del_previous(txn, key);
+}
+
+static int put_all(const cat_txn *txn, const prepared *p, const cat_record *record)
+{
+    const tg_torrent *torrent = p->torrent;
+    int rc;
+
+    if ((rc = cat_put_record(txn, &p->key, record)) != 0 ||
+        (rc = put_value(txn, CAT_DB_TORRENT, &p->key, torrent->infodict, torrent->infodict_length)) != 0 ||
+        (rc = put_value(txn, CAT_DB_LAYER, &p->key, torrent->layer, torrent->layer_length)) != 0)
+        return rc;
+    return put_value(txn, CAT_DB_MEMBERS, &p->key, p->members.data, p->members.length);
+}
+
+static int publish_one(const cat_txn *txn, const prepared *p, apr_time_t now)
+{
+    bt_infohash before[CAT_HASHES_MAX], after[CAT_HASHES_MAX];
+    int before_count = 0, after_count = cat_record_hashes(&p->record, after);
+    cat_record old, record = p->record;
+    int rc = cat_get_record(txn, &p->key, &old);
+
+    if (rc == 0) {
+        before_count = cat_record_hashes(&old, before);
+        inherit(&record, &old);
+    } else if (rc != MDB_NOTFOUND) {
+        return rc;
+    }
+    if (rc == MDB_NOTFOUND && p->members.length > 0 && (rc = recall_previous(txn, &p->key, &record)) != 0)
+        return rc;
+    if ((rc = cat_del_all(txn, &p->key)) != 0 || (rc = put_all(txn, p, &record)) != 0)
+        return rc;
+    for (int i = 0; rc == 0 && record.entry.published && i < after_count; i++)
+        rc = cat_del_gone(txn, &after[i]);
+    for (int i = 0; rc == 0 && i < before_count; i++) /* where no file has them now */
+        rc = cat_put_gone(txn, &before[i], CAT_CHANGED, now);
+    return rc;
+}
+
+static int publish_group(const cat_txn *txn, void *baton)
+{
+    const group *g = baton;
+    int rc = 0;
+
+    for (apr_size_t i = 0; rc == 0 && i < g->count; i++)
+        rc = publish_one(txn, &g->list[i], g->now);
+    return rc;
+}
+
+/* --- before it ---------------------------------------------------------------------------------------------------- */
+
+static int torrent_is_sound(const tg_torrent *torrent)
 {
     static const bt_infohash_v2 no_hash;
 
     return torrent->version >= TG_V1 && torrent->version <= TG_HYBRID && torrent->infodict &&
            torrent->infodict_length > 0 && torrent->infodict_length <= CAT_TORRENT_MAX &&
            torrent->layer_length <= CAT_TORRENT_MAX && (torrent->layer || torrent->layer_length == 0) &&
+           (torrent->members || torrent->member_count == 0) &&
            !((torrent->version & TG_V1) && bt_infohash_is_zero(&torrent->v1)) &&
            !((torrent->version & TG_V2) && memcmp(&torrent->v2, &no_hash, sizeof no_hash) == 0);
 }
 
-apr_status_t cat_publish(cat_catalog *catalog, const char *path, const char *url, apr_uint64_t grant,
-                         const bt_stamp *stamp, const tg_torrent *torrent)
+static int is_sound(const cat_publication *from)
 {
-    cat_record record = {.entry = {.path = path, .url = url, .stamp = *stamp, .grant = grant, .published = 1}};
-    change c = {.key = cat_path_key_of(path), .now = apr_time_now(), .record = &record, .torrent = torrent};
+    apr_size_t path = strlen(from->path);
+    int is_directory = path > 0 && from->path[path - 1] == '/';
 
-    if (!is_sound(torrent))
-        return APR_EINVAL;
-    record.entry.created = c.now;
-    record.entry.version = torrent->version;
+    return path > 0 && path <= CAT_TEXT_MAX && strlen(from->url) <= CAT_TEXT_MAX && torrent_is_sound(from->torrent) &&
+           is_directory == (from->torrent->member_count > 0);
+}
+
+static void take_torrent(cat_record *record, const tg_torrent *torrent)
+{
+    cat_entry *entry = &record->entry;
+
+    entry->version = torrent->version;
     if (torrent->version & TG_V1)
-        record.entry.v1 = torrent->v1;
+        entry->v1 = torrent->v1;
     if (torrent->version & TG_V2)
-        record.entry.v2 = torrent->v2;
-    record.entry.v1_keyless = torrent->v1_keyless;
-    record.entry.v1_alone = torrent->v1_alone;
-    record.entry.piece_length = torrent->piece_length;
-    record.entry.infodict_length = torrent->infodict_length;
-    record.entry.layer_length = torrent->layer_length;
-    record.length = torrent->length;
-    memcpy(record.root, torrent->root, sizeof record.root);
-    record.infodict_sum = cat_sum(torrent->infodict, torrent->infodict_length);
+        entry->v2 = torrent->v2;
+    entry->v1_keyless = torrent->v1_keyless;
+    entry->v1_alone = torrent->v1_alone;
+    entry->piece_length = torrent->piece_length;
+    entry->infodict_length = torrent->infodict_length;
+    entry->layer_length = torrent->layer_length;
+    record->length = torrent->length;
+    memcpy(record->root, torrent->root, sizeof record->root);
+    record->infodict_sum = cat_sum(torrent->infodict, torrent->infodict_length);
     if (torrent->layer_length > 0)
-        record.layer_sum = cat_sum(torrent->layer, torrent->layer_length);
-    return cat_env_write(catalog->env, publish, &c);
+        record->layer_sum = cat_sum(torrent->layer, torrent->layer_length);
 }
 
-/* --- grant -------------------------------------------------------------------------------------------------------- */
-
-static int is_granted(const cat_record *record, const change *c)
+static apr_status_t take_members(prepared *p, const tg_torrent *torrent)
 {
-    return record->entry.published && record->entry.grant == c->grant && strcmp(record->entry.url, c->url) == 0;
+    apr_status_t status;
+
+    bt_buf_init(&p->members, CAT_TORRENT_MAX);
+    if (torrent->member_count == 0)
+        return APR_SUCCESS;
+    if ((status = cat_members_write(&p->members, torrent->members, torrent->member_count)) != APR_SUCCESS)
+        return status == APR_ENOSPC ? APR_EINVAL : status;
+    p->record.entry.members_length = p->members.length;
+    p->record.members_sum = cat_sum(p->members.data, p->members.length);
+    p->record.entry.stamp.inode = p->record.members_sum;
+    return APR_SUCCESS;
 }
 
-/* Most grants repeat what is known: seen without the writer's lock. */
-static int look_for_grant(const cat_txn *txn, void *baton)
+static apr_status_t prepare(prepared *p, const cat_publication *from, apr_time_t now)
 {
-    cat_record record;
-    int rc = cat_get_record(txn, &((change *)baton)->key, &record);
+    cat_entry *entry = &p->record.entry;
 
-    return rc != 0 ? rc : is_granted(&record, baton) ? 0 : APR_INCOMPLETE;
+    if (!is_sound(from))
+        return APR_EINVAL;
+    p->key = cat_path_key_of(from->path);
+    p->torrent = from->torrent;
+    entry->path = from->path;
+    entry->url = from->url;
+    entry->stamp = from->stamp;
+    entry->sidecar = from->sidecar;
+    entry->grant = from->grant;
+    entry->published = p->record.ever = from->published != 0;
+    entry->listed = from->listed != 0;
+    entry->adopted = from->adopted != 0;
+    entry->has_digest = from->has_digest != 0;
+    if (entry->has_digest)
+        memcpy(entry->digest, from->digest, sizeof entry->digest);
+    entry->created = now;
+    take_torrent(&p->record, from->torrent);
+    return take_members(p, from->torrent);
 }
 
-static int grant(const cat_txn *txn, void *baton)
+static apr_size_t bytes_of(const prepared *p)
 {
-    const change *c = baton;
-    bt_infohash hashes[CAT_HASHES_MAX];
-    cat_record record;
-    int count, rc;
-
-    if ((rc = cat_get_record(txn, &c->key, &record)) != 0)
-        return rc;
-    count = cat_record_hashes(&record, hashes);
-    record.entry.url = c->url;
-    record.entry.grant = c->grant;
-    record.entry.published = 1;
-    rc = cat_put_record(txn, &c->key, &record);
-    for (int i = 0; rc == 0 && i < count; i++)
-        rc = cat_del_gone(txn, &hashes[i]);
-    return rc;
+    return p->torrent->infodict_length + p->torrent->layer_length + p->members.length;
 }
 
-apr_status_t cat_grant(cat_catalog *catalog, const char *path, const char *url, apr_uint64_t grant_value)
+/* How many of the first fit into one transaction: one at least. */
+static apr_size_t group_size(const prepared *list, apr_size_t count)
 {
-    change c = {.key = cat_path_key_of(path), .url = url, .grant = grant_value};
-    apr_status_t status = cat_env_read(catalog->env, look_for_grant, &c);
+    apr_size_t i = 1, bytes = bytes_of(&list[0]);
 
-    return status == APR_INCOMPLETE ? cat_env_write(catalog->env, grant, &c) : status;
+    while (i < count && (bytes += bytes_of(&list[i])) <= GROUP_BYTES)
+        i++;
+    return i;
 }
 
-/* --- withdraw ----------------------------------------------------------------------------------------------------- */
-
-/* A damaged record is no longer known, yet what points to it must go: the caller wants the file out of sight. */
-static int withdraw_damaged(const cat_txn *txn, change *c)
+apr_status_t cat_publish(cat_catalog *catalog, const cat_publication *list, apr_size_t count)
 {
-    c->unknown = 1;
-    return cat_del_all(txn, &c->key);
-}
+    prepared *all = calloc(count + 1, sizeof *all);
+    apr_status_t status = all ? APR_SUCCESS : APR_ENOMEM;
+    apr_size_t made = 0;
+    group g = {.now = apr_time_now()};
 
-static int withdraw(const cat_txn *txn, void *baton)
-{
-    change *c = baton;
-    bt_infohash hashes[CAT_HASHES_MAX];
-    cat_record record;
-    int count, rc;
-
-    c->unknown = 0;
-    if ((rc = cat_get_record(txn, &c->key, &record)) != 0)
-        return rc == MDB_NOTFOUND ? withdraw_damaged(txn, c) : rc;
-    if (c->stale && !bt_stamp_equal(&record.entry.stamp, c->stale))
-        return 0; /* published anew in the meantime */
-    if (c->why == CAT_PROTECTED) {
-        if (!record.entry.published)
-            return 0;
-        record.entry.published = 0;
-        return cat_put_record(txn, &c->key, &record);
+    while (status == APR_SUCCESS && made < count) {
+        status = prepare(&all[made], &list[made], g.now);
+        made++;
     }
-    count = cat_record_hashes(&record, hashes);
-    rc = cat_del_all(txn, &c->key);
-    return rc != 0 ? rc : note_gone(txn, hashes, count, c->why, c->now);
-}
-
-static apr_status_t run_withdraw(cat_catalog *catalog, const char *path, cat_standing why, const bt_stamp *stale)
-{
-    change c = {.key = cat_path_key_of(path), .now = apr_time_now(), .why = why, .stale = stale};
-    apr_status_t status = cat_env_write(catalog->env, withdraw, &c);
-
-    return status == APR_SUCCESS && c.unknown ? APR_NOTFOUND : status;
-}
-
-apr_status_t cat_withdraw(cat_catalog *catalog, const char *path, cat_standing why)
-{
-    return why == CAT_CHANGED || why == CAT_PROTECTED ? run_withdraw(catalog, path, why, NULL) : APR_EINVAL;
-}
-
-apr_status_t cat_withdraw_stale(cat_catalog *catalog, const char *path, const bt_stamp *stale)
-{
-    return run_withdraw(catalog, path, CAT_CHANGED, stale);
+    for (apr_size_t done = 0; status == APR_SUCCESS && done < count; done += g.count) {
+        g.list = &all[done];
+        g.count = group_size(g.list, count - done);
+        status = cat_env_write(catalog->env, publish_group, &g);
+    }
+    for (apr_size_t i = 0; i < made; i++)
+        bt_buf_free(&all[i].members);
+    free(all);
+    return status;
 }

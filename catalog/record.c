@@ -7,15 +7,37 @@
 #include <apr_siphash.h>
 #include <openssl/sha.h>
 
+/* What is in a record beside its head: flags of the head, in the order in which the parts lie. */
+enum {
+    FLAG_PUBLISHED = 0x01,
+    FLAG_LISTED = 0x02,
+    FLAG_ADOPTED = 0x04,
+    FLAG_EVER = 0x08,
+    FLAG_SIDECAR = 0x10, /* a stamp_part follows */
+    FLAG_DIGEST = 0x20,  /* 32 bytes follow */
+    FLAG_MEMBERS = 0x40, /* a collection_part follows */
+    FLAG_ALL = 0x7F
+};
+
 /* Fields are in host byte order, as all of an LMDB file is. */
 typedef struct __attribute__((packed)) {
+    apr_int64_t size, mtime_ns, ctime_ns;
+    apr_uint64_t device, inode;
+} stamp_part;
+
+typedef struct __attribute__((packed)) {
+    apr_uint64_t members_length, members_sum;
+    unsigned char previous_v1[BT_HASH_SIZE];
+    unsigned char previous_v2[BT_HASH_V2_SIZE];
+} collection_part;
+
+typedef struct __attribute__((packed)) {
     apr_byte_t format;
-    apr_byte_t published;
+    apr_byte_t flags;
     apr_byte_t version;
     apr_byte_t zero;
     apr_uint32_t piece_length;
-    apr_int64_t size, mtime_ns, ctime_ns;
-    apr_uint64_t device, inode;
+    stamp_part stamp;
     apr_uint64_t grant;
     apr_int64_t created;
     apr_int64_t length;
@@ -29,19 +51,25 @@ typedef struct __attribute__((packed)) {
     apr_uint32_t path_length, url_length; /* without their NULs */
 } record_head;
 
-_Static_assert(sizeof(record_head) == 236, "the layout of a record is fixed: a change needs a new CAT_RECORD_FORMAT");
+_Static_assert(sizeof(record_head) == 236 && sizeof(stamp_part) == 40 && sizeof(collection_part) == 68,
+               "the layout of a record is fixed: a change needs a new CAT_RECORD_FORMAT");
 
-/* Every request for a large file passes here. What is not deprecated fetches the algorithm, under locks, each time: with
- * eight threads that costs as much as the rest of the look-up (bench/plain). */
-cat_path_key cat_path_key_of(const char *path)
+/* Every request for a large file passes here. What is not deprecated fetches the algorithm, under locks, each time:
+ * with eight threads that costs as much as the rest of the look-up (bench/plain). */
+cat_path_key cat_key_of(const void *bytes, apr_size_t length)
 {
     SHA256_CTX context;
     cat_path_key key;
 
     SHA256_Init(&context);
-    SHA256_Update(&context, path, strlen(path));
+    SHA256_Update(&context, bytes, length);
     SHA256_Final(key.b, &context);
     return key;
+}
+
+cat_path_key cat_path_key_of(const char *path)
+{
+    return cat_key_of(path, strlen(path));
 }
 
 apr_uint64_t cat_sum(const void *bytes, apr_size_t length)
@@ -52,20 +80,47 @@ apr_uint64_t cat_sum(const void *bytes, apr_size_t length)
     return apr_siphash24(bytes, length, key);
 }
 
+static stamp_part stamp_to(const bt_stamp *stamp)
+{
+    stamp_part part = {stamp->size, stamp->mtime_ns, stamp->ctime_ns, stamp->device, stamp->inode};
+
+    return part;
+}
+
+static bt_stamp stamp_from(const stamp_part *part)
+{
+    bt_stamp stamp = {part->size, part->mtime_ns, part->ctime_ns, part->device, part->inode};
+
+    return stamp;
+}
+
+static int has_sidecar(const cat_entry *entry)
+{
+    static const bt_stamp none;
+
+    return memcmp(&entry->sidecar, &none, sizeof none) != 0;
+}
+
+static apr_byte_t flags_of(const cat_record *record)
+{
+    const cat_entry *entry = &record->entry;
+
+    return (apr_byte_t)((entry->published ? FLAG_PUBLISHED : 0) | (entry->listed ? FLAG_LISTED : 0) |
+                        (entry->adopted ? FLAG_ADOPTED : 0) | (record->ever ? FLAG_EVER : 0) |
+                        (has_sidecar(entry) ? FLAG_SIDECAR : 0) | (entry->has_digest ? FLAG_DIGEST : 0) |
+                        (entry->members_length > 0 ? FLAG_MEMBERS : 0));
+}
+
 static void head_from(record_head *head, const cat_record *record, apr_size_t path_length, apr_size_t url_length)
 {
     const cat_entry *entry = &record->entry;
 
     memset(head, 0, sizeof *head);
     head->format = CAT_RECORD_FORMAT;
-    head->published = entry->published != 0;
+    head->flags = flags_of(record);
     head->version = (apr_byte_t)entry->version;
     head->piece_length = entry->piece_length;
-    head->size = entry->stamp.size;
-    head->mtime_ns = entry->stamp.mtime_ns;
-    head->ctime_ns = entry->stamp.ctime_ns;
-    head->device = entry->stamp.device;
-    head->inode = entry->stamp.inode;
+    head->stamp = stamp_to(&entry->stamp);
     head->grant = entry->grant;
     head->created = entry->created;
     head->length = record->length;
@@ -82,19 +137,17 @@ static void head_from(record_head *head, const cat_record *record, apr_size_t pa
     head->url_length = (apr_uint32_t)url_length;
 }
 
-static void record_from(cat_record *record, const record_head *head, const char *texts)
+static void record_from(cat_record *record, const record_head *head)
 {
     cat_entry *entry = &record->entry;
 
-    entry->path = texts;
-    entry->url = texts + head->path_length + 1;
-    entry->stamp.size = head->size;
-    entry->stamp.mtime_ns = head->mtime_ns;
-    entry->stamp.ctime_ns = head->ctime_ns;
-    entry->stamp.device = head->device;
-    entry->stamp.inode = head->inode;
+    memset(record, 0, sizeof *record);
+    entry->stamp = stamp_from(&head->stamp);
     entry->grant = head->grant;
-    entry->published = head->published;
+    entry->published = (head->flags & FLAG_PUBLISHED) != 0;
+    entry->listed = (head->flags & FLAG_LISTED) != 0;
+    entry->adopted = (head->flags & FLAG_ADOPTED) != 0;
+    record->ever = (head->flags & FLAG_EVER) != 0;
     entry->created = head->created;
     entry->version = (tg_version)head->version;
     memcpy(entry->v1.b, head->v1, sizeof head->v1);
@@ -110,6 +163,61 @@ static void record_from(cat_record *record, const record_head *head, const char 
     record->layer_sum = head->layer_sum;
 }
 
+static void add_parts(bt_buf *buf, const cat_record *record)
+{
+    const cat_entry *entry = &record->entry;
+    int flags = flags_of(record);
+
+    if (flags & FLAG_SIDECAR) {
+        stamp_part part = stamp_to(&entry->sidecar);
+        bt_buf_add(buf, &part, sizeof part);
+    }
+    if (flags & FLAG_DIGEST)
+        bt_buf_add(buf, entry->digest, sizeof entry->digest);
+    if (flags & FLAG_MEMBERS) {
+        collection_part part = {.members_length = entry->members_length, .members_sum = record->members_sum};
+        memcpy(part.previous_v1, entry->previous_v1.b, sizeof part.previous_v1);
+        memcpy(part.previous_v2, entry->previous_v2.b, sizeof part.previous_v2);
+        bt_buf_add(buf, &part, sizeof part);
+    }
+}
+
+static apr_size_t parts_size(int flags)
+{
+    return (flags & FLAG_SIDECAR ? sizeof(stamp_part) : 0) + (flags & FLAG_DIGEST ? 32 : 0) +
+           (flags & FLAG_MEMBERS ? sizeof(collection_part) : 0);
+}
+
+/* @return what follows the parts, or NULL if one cannot be */
+static const unsigned char *read_parts(cat_record *record, int flags, const unsigned char *at)
+{
+    cat_entry *entry = &record->entry;
+    collection_part collection;
+    stamp_part sidecar;
+
+    if (flags & FLAG_SIDECAR) {
+        memcpy(&sidecar, at, sizeof sidecar);
+        entry->sidecar = stamp_from(&sidecar);
+        at += sizeof sidecar;
+    }
+    if (flags & FLAG_DIGEST) {
+        entry->has_digest = 1;
+        memcpy(entry->digest, at, sizeof entry->digest);
+        at += sizeof entry->digest;
+    }
+    if (flags & FLAG_MEMBERS) {
+        memcpy(&collection, at, sizeof collection);
+        if (collection.members_length == 0 || collection.members_length > CAT_TORRENT_MAX)
+            return NULL;
+        entry->members_length = (apr_size_t)collection.members_length;
+        record->members_sum = collection.members_sum;
+        memcpy(entry->previous_v1.b, collection.previous_v1, sizeof collection.previous_v1);
+        memcpy(entry->previous_v2.b, collection.previous_v2, sizeof collection.previous_v2);
+        at += sizeof collection;
+    }
+    return at;
+}
+
 apr_status_t cat_record_write(bt_buf *buf, const cat_record *record)
 {
     apr_size_t path_length = strlen(record->entry.path), url_length = strlen(record->entry.url);
@@ -121,6 +229,7 @@ apr_status_t cat_record_write(bt_buf *buf, const cat_record *record)
         return APR_EINVAL;
     head_from(&head, record, path_length, url_length);
     bt_buf_add(buf, &head, sizeof head);
+    add_parts(buf, record);
     bt_buf_add(buf, record->entry.path, path_length + 1);
     if (bt_buf_add(buf, record->entry.url, url_length + 1) != APR_SUCCESS)
         return buf->status;
@@ -128,9 +237,17 @@ apr_status_t cat_record_write(bt_buf *buf, const cat_record *record)
     return bt_buf_add(buf, &sum, sizeof sum);
 }
 
+static int head_is_sound(const record_head *head)
+{
+    return head->format == CAT_RECORD_FORMAT && head->flags <= FLAG_ALL && head->version >= TG_V1 &&
+           head->version <= TG_HYBRID && head->path_length > 0 && head->path_length <= CAT_TEXT_MAX &&
+           head->url_length <= CAT_TEXT_MAX && head->infodict_length <= CAT_TORRENT_MAX &&
+           head->layer_length <= CAT_TORRENT_MAX;
+}
+
 int cat_record_read(const MDB_val *value, cat_record *record)
 {
-    const unsigned char *bytes = value->mv_data;
+    const unsigned char *bytes = value->mv_data, *texts;
     record_head head;
     apr_uint64_t sum;
     apr_size_t body;
@@ -138,21 +255,27 @@ int cat_record_read(const MDB_val *value, cat_record *record)
     if (value->mv_size < sizeof head + 2 + sizeof sum)
         return 0;
     memcpy(&head, bytes, sizeof head);
-    if (head.format != CAT_RECORD_FORMAT || head.path_length > CAT_TEXT_MAX || head.url_length > CAT_TEXT_MAX)
+    if (!head_is_sound(&head))
         return 0;
-    body = sizeof head + head.path_length + 1 + head.url_length + 1;
+    body = sizeof head + parts_size(head.flags) + head.path_length + 1 + head.url_length + 1;
     if (value->mv_size != body + sizeof sum)
         return 0;
     memcpy(&sum, bytes + body, sizeof sum);
     if (sum != cat_sum(bytes, body))
         return 0;
-    if (head.published > 1 || head.version < TG_V1 || head.version > TG_HYBRID || head.path_length == 0 ||
-        head.infodict_length > CAT_TORRENT_MAX || head.layer_length > CAT_TORRENT_MAX)
+    record_from(record, &head);
+    if ((texts = read_parts(record, head.flags, bytes + sizeof head)) == NULL)
         return 0;
-    if (bytes[sizeof head + head.path_length] != '\0' || bytes[body - 1] != '\0')
-        return 0;
-    record_from(record, &head, (const char *)bytes + sizeof head);
-    return 1;
+    record->entry.path = (const char *)texts;
+    record->entry.url = (const char *)texts + head.path_length + 1;
+    return strnlen(record->entry.path, head.path_length + 1) == head.path_length &&
+           strnlen(record->entry.url, head.url_length + 1) == head.url_length;
+}
+
+int cat_record_same_torrent(const cat_record *a, const cat_record *b)
+{
+    return a->entry.version == b->entry.version && bt_infohash_equal(&a->entry.v1, &b->entry.v1) &&
+           memcmp(&a->entry.v2, &b->entry.v2, sizeof a->entry.v2) == 0;
 }
 
 int cat_record_hashes(const cat_record *record, bt_infohash hashes[CAT_HASHES_MAX])

@@ -8,9 +8,9 @@
 #include "catalog/catalog.h"
 
 enum {
-    CAT_RECORD_FORMAT = 1,               /* first byte of each record */
+    CAT_RECORD_FORMAT = 2,               /* first byte of each record */
     CAT_TEXT_MAX = 64 * 1024,            /* of a path or URL, bytes */
-    CAT_TORRENT_MAX = 1024 * 1024 * 512, /* of an infodict or piece layer, bytes */
+    CAT_TORRENT_MAX = 1024 * 1024 * 512, /* of an infodict, a piece layer or a list of members, bytes */
     CAT_PATH_KEY_SIZE = 32
 };
 
@@ -26,13 +26,18 @@ enum { CAT_HASHES_MAX = 4 };
  */
 typedef struct {
     cat_entry entry;
+    int ever;                            /* it was published at some time */
     apr_int64_t length;                  /* of the file in the torrent, bytes */
     unsigned char root[BT_HASH_V2_SIZE]; /* v2 pieces root */
     apr_uint64_t infodict_sum;           /* cat_sum of the infodict */
     apr_uint64_t layer_sum;
+    apr_uint64_t members_sum;
 } cat_record;
 
 cat_path_key cat_path_key_of(const char *path);
+
+/** The same of any bytes. */
+cat_path_key cat_key_of(const void *bytes, apr_size_t length);
 
 /** A checksum against bit rot (SipHash with a fixed key), not against an enemy. */
 apr_uint64_t cat_sum(const void *bytes, apr_size_t length);
@@ -42,6 +47,9 @@ apr_status_t cat_record_write(bt_buf *buf, const cat_record *record);
 
 /** @return 1, or 0 if the value is no sound record of this format */
 int cat_record_read(const MDB_val *value, cat_record *record);
+
+/** Have both the same torrent? */
+int cat_record_same_torrent(const cat_record *a, const cat_record *b);
 
 /** Is this one of its info-hashes? */
 int cat_record_has(const cat_record *record, const bt_infohash *hash);

@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-_Static_assert(sizeof(cat_hash_key) == 53 && sizeof(cat_age_key) == 28 && sizeof(cat_gone_value) == 9,
+_Static_assert(sizeof(cat_hash_key) == 53 && sizeof(cat_age_key) == 28 && sizeof(cat_gone_value) == 9 &&
+                   sizeof(cat_newest_key) == 56 && sizeof(cat_previous) == 60,
                "keys have no gaps");
 
 static MDB_val val_of(const void *bytes, apr_size_t size)
@@ -68,10 +69,14 @@ int cat_put_record(const cat_txn *txn, const cat_path_key *key, const cat_record
     MDB_val id = val_of(key->b, sizeof key->b), value;
     bt_infohash hashes[CAT_HASHES_MAX];
     int count = cat_record_hashes(record, hashes), rc;
+    cat_record old;
     bt_buf buf;
 
     bt_buf_init(&buf, 3 * CAT_TEXT_MAX);
+    /* Before the first change: the texts of both may lie in pages that it moves. */
     rc = cat_record_write(&buf, record);
+    if (rc == 0 && ((rc = cat_get_record(txn, key, &old)) == 0 || rc == MDB_NOTFOUND))
+        rc = cat_list_newest(txn, key, rc == 0 ? &old : NULL, record);
     if (rc == 0) {
         value = val_of(buf.data, buf.length);
         rc = mdb_put(txn->txn, txn->db[CAT_DB_PATH], &id, &value, 0);
@@ -94,22 +99,19 @@ static int del_hashes(const cat_txn *txn, const cat_path_key *key, const cat_rec
     return rc;
 }
 
-/* When the record is damaged, nothing tells its info-hashes but a search of them all. */
-static int del_hashes_by_search(const cat_txn *txn, const cat_path_key *path)
+int cat_del_by_search(const cat_txn *txn, cat_db db, const cat_path_key *path)
 {
+    const apr_size_t wanted = db == CAT_DB_HASH ? sizeof(cat_hash_key) : sizeof(cat_newest_key);
     MDB_cursor *cursor;
     MDB_val key, value;
-    cat_hash_key found;
-    int rc = mdb_cursor_open(txn->txn, txn->db[CAT_DB_HASH], &cursor);
+    int rc = mdb_cursor_open(txn->txn, txn->db[db], &cursor);
 
     if (rc != 0)
         return rc;
     while ((rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
-        if (key.mv_size == sizeof found) {
-            memcpy(&found, key.mv_data, sizeof found);
-            if (memcmp(found.path.b, path->b, sizeof path->b) != 0)
-                continue;
-        }
+        if (key.mv_size == wanted &&
+            memcmp((char *)key.mv_data + wanted - sizeof path->b, path->b, sizeof path->b) != 0)
+            continue;
         if ((rc = mdb_cursor_del(cursor, 0)) != 0)
             break;
     }
@@ -117,20 +119,29 @@ static int del_hashes_by_search(const cat_txn *txn, const cat_path_key *path)
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
+/* What points to the record. When it is damaged, nothing tells its info-hashes but a search of them all. */
+static int del_pointers(const cat_txn *txn, const cat_path_key *key, const cat_record *record)
+{
+    int rc;
+
+    if (!record)
+        return (rc = cat_del_by_search(txn, CAT_DB_HASH, key)) != 0 ? rc : cat_del_by_search(txn, CAT_DB_NEWEST, key);
+    return (rc = cat_list_newest(txn, key, record, NULL)) != 0 ? rc : del_hashes(txn, key, record);
+}
+
 int cat_del_all(const cat_txn *txn, const cat_path_key *key)
 {
+    static const cat_db own[] = {CAT_DB_TORRENT, CAT_DB_LAYER, CAT_DB_MEMBERS, CAT_DB_PATH};
     MDB_val id = val_of(key->b, sizeof key->b), value;
     cat_record record;
     int rc = mdb_get(txn->txn, txn->db[CAT_DB_PATH], &id, &value);
 
     if (rc != 0)
         return rc == MDB_NOTFOUND ? 0 : rc;
-    rc = cat_record_read(&value, &record) ? del_hashes(txn, key, &record) : del_hashes_by_search(txn, key);
-    if (rc == 0)
-        rc = delete_if_there(txn, CAT_DB_TORRENT, id);
-    if (rc == 0)
-        rc = delete_if_there(txn, CAT_DB_LAYER, id);
-    return rc == 0 ? delete_if_there(txn, CAT_DB_PATH, id) : rc;
+    rc = del_pointers(txn, key, cat_record_read(&value, &record) ? &record : NULL);
+    for (unsigned i = 0; rc == 0 && i < sizeof own / sizeof *own; i++)
+        rc = delete_if_there(txn, own[i], id);
+    return rc;
 }
 
 /* --- info-hashes -------------------------------------------------------------------------------------------------- */
@@ -207,13 +218,13 @@ int cat_hash_in_use(const cat_txn *txn, const bt_infohash *hash, int any)
 
 /* --- what is gone ------------------------------------------------------------------------------------------------- */
 
-static void put_time(unsigned char bytes[8], apr_time_t time)
+void cat_put_time(unsigned char bytes[8], apr_time_t time)
 {
     for (int i = 0; i < 8; i++)
         bytes[i] = (unsigned char)((apr_uint64_t)time >> (56 - 8 * i));
 }
 
-static apr_time_t get_time(const unsigned char bytes[8])
+apr_time_t cat_get_time(const unsigned char bytes[8])
 {
     apr_uint64_t time = 0;
 
@@ -275,7 +286,7 @@ static int prune_gone(const cat_txn *txn, apr_time_t now)
         memset(&age, 0, sizeof age);
         if (key.mv_size == sizeof age)
             memcpy(&age, key.mv_data, sizeof age);
-        if (stat.ms_entries <= CAT_GONE_MAX && get_time(age.time) >= limit)
+        if (stat.ms_entries <= CAT_GONE_MAX && cat_get_time(age.time) >= limit)
             break;
         if ((rc = mdb_cursor_del(cursor, 0)) != 0 ||
             (rc = delete_if_there(txn, CAT_DB_GONE, val_of(age.hash.b, sizeof age.hash.b))) != 0)
@@ -297,8 +308,8 @@ int cat_put_gone(const cat_txn *txn, const bt_infohash *hash, cat_standing why, 
         return rc;
     if ((rc = cat_del_gone(txn, hash)) != 0)
         return rc;
-    put_time(gone.time, now);
-    put_time(age.time, now);
+    cat_put_time(gone.time, now);
+    cat_put_time(age.time, now);
     if ((rc = mdb_put(txn->txn, txn->db[CAT_DB_GONE], &key, &value, 0)) == 0 &&
         (rc = put_key(txn, CAT_DB_GONE_AGE, val_of(&age, sizeof age))) == 0)
         rc = prune_gone(txn, now);

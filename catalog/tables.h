@@ -27,7 +27,31 @@ int cat_put_gone(const cat_txn *txn, const bt_infohash *hash, cat_standing why, 
 int cat_get_gone(const cat_txn *txn, const bt_infohash *hash, cat_standing *why);
 int cat_del_gone(const cat_txn *txn, const bt_infohash *hash);
 
-enum { CAT_GONE_MAX = 10000, CAT_GONE_DAYS = 7 };
+enum { CAT_GONE_MAX = 10000, CAT_GONE_DAYS = 7, CAT_PREVIOUS_DAYS = 30 };
+
+/** Lists a record among the newest of its site, in place of where `old` was; either may be NULL. */
+int cat_list_newest(const cat_txn *txn, const cat_path_key *key, const cat_record *old, const cat_record *record);
+
+/** Removes the rows of a table whose key ends with the path key, however long that takes: for a damaged record. */
+int cat_del_by_search(const cat_txn *txn, cat_db db, const cat_path_key *path);
+
+/* The torrent that a withdrawn collection had. */
+typedef struct {
+    unsigned char time[8];
+    bt_infohash v1;
+    bt_infohash_v2 v2;
+} cat_previous;
+
+int cat_put_previous(const cat_txn *txn, const cat_path_key *key, const cat_record *record, apr_time_t now);
+int cat_get_previous(const cat_txn *txn, const cat_path_key *key, cat_previous *previous);
+int cat_del_previous(const cat_txn *txn, const cat_path_key *key);
+
+/** Forgets the previous torrents that are older than CAT_PREVIOUS_DAYS. */
+int cat_prune_previous(const cat_txn *txn, apr_time_t now);
+
+/** Times as they lie in keys: microseconds since the epoch, most significant byte first. */
+void cat_put_time(unsigned char bytes[8], apr_time_t time);
+apr_time_t cat_get_time(const unsigned char bytes[8]);
 
 /* Keys as they lie in the database; all members are bytes, so there are no gaps. */
 typedef struct {
@@ -37,9 +61,18 @@ typedef struct {
 } cat_hash_key;
 
 typedef struct {
-    unsigned char time[8]; /* microseconds since the epoch, most significant byte first */
+    unsigned char time[8]; /* cat_put_time */
     bt_infohash hash;
 } cat_age_key;
+
+typedef struct {
+    unsigned char site[16]; /* the first bytes of the site's SHA-256 */
+    unsigned char time[8];  /* cat_put_time of the greatest time less the time of publication */
+    cat_path_key path;
+} cat_newest_key;
+
+/** @return 0 if the record is not to be listed */
+int cat_newest_key_of(const cat_path_key *key, const cat_record *record, cat_newest_key *newest);
 
 typedef struct {
     unsigned char why; /* a cat_standing */

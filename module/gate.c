@@ -50,7 +50,7 @@ bth_gate bth_gate_pass(const cat_entry *entry, apr_pool_t *pool, apr_thread_t *t
             bth_withdraw(entry, CAT_PROTECTED);
             return BTH_GATE_SHUT;
         }
-        cat_grant(child->catalog, entry->path, entry->url, child->grant);
+        cat_grant(child->catalog, entry->path, entry->url, child->grant, entry->listed);
         return BTH_GATE_OPEN;
     }
     return gate;

@@ -85,7 +85,7 @@ static void look_into_catalogue(offer *o)
     }
     if (gate != BTH_GATE_OPEN && o->facts.stranger == BTH_STRANGER_MAY) {
         /* The test was just passed: known, but not yet (or no longer) published. */
-        if (cat_grant(child->catalog, o->subject.path, origin_of(o), child->grant) != APR_SUCCESS)
+        if (cat_grant(child->catalog, o->subject.path, origin_of(o), child->grant, 1) != APR_SUCCESS)
             return;
         gate = BTH_GATE_OPEN;
     }

@@ -90,13 +90,20 @@ static apr_status_t publish(job *job, const tg_result *result)
 {
     const seed_config *config = job->jobs->config;
     const seed_make *make = &job->make;
+    const cat_publication publication = {.path = make->path,
+                                         .url = make->url,
+                                         .grant = make->grant,
+                                         .published = 1,
+                                         .listed = make->listed,
+                                         .stamp = result->stamp,
+                                         .torrent = &result->torrent};
     apr_status_t status;
 
     if (is_withdrawn(job)) {
         seed_job_end(config->counters, make->path, 0);
         return APR_EACCES;
     }
-    status = cat_publish(config->catalog, make->path, make->url, make->grant, &result->stamp, &result->torrent);
+    status = cat_publish(config->catalog, &publication, 1);
     if (status != APR_SUCCESS) {
         bt_log(BT_LOG_ERR, 405, status, "the torrent of %s could not be published", make->path);
         seed_count(&config->counters->hash_failures, 1);

@@ -141,11 +141,20 @@ bt_stamp fix_stamp(unsigned seed)
     return stamp;
 }
 
+apr_status_t fix_put(cat_catalog *catalog, const char *path, const char *url, apr_uint64_t grant, const bt_stamp *stamp,
+                     const tg_torrent *torrent)
+{
+    const cat_publication publication = {
+        .path = path, .url = url, .grant = grant, .published = 1, .listed = 1, .stamp = *stamp, .torrent = torrent};
+
+    return cat_publish(catalog, &publication, 1);
+}
+
 apr_status_t fix_publish(cat_catalog *catalog, const char *path, unsigned seed, apr_size_t size, apr_size_t layer_size)
 {
     tg_torrent torrent = fix_torrent(TG_HYBRID, seed, size, layer_size);
     bt_stamp stamp = fix_stamp(seed);
-    apr_status_t status = cat_publish(catalog, path, "host http://host/file", 1, &stamp, &torrent);
+    apr_status_t status = fix_put(catalog, path, "1.2.3.4 80 http host /file", 1, &stamp, &torrent);
 
     fix_free_torrent(&torrent);
     return status;

@@ -39,6 +39,9 @@ void fix_free_torrent(tg_torrent *torrent);
 
 bt_stamp fix_stamp(unsigned seed);
 
+/** cat_publish of one file, published and listed. */
+apr_status_t fix_put(cat_catalog *catalog, const char *path, const char *url, apr_uint64_t grant, const bt_stamp *stamp,
+                     const tg_torrent *torrent);
 apr_status_t fix_publish(cat_catalog *catalog, const char *path, unsigned seed, apr_size_t size, apr_size_t layer_size);
 
 /** Fails the test, with the faults on stderr, if the catalogue does not agree with itself. */

@@ -108,12 +108,19 @@ static void publish(const options *o, cat_catalog *catalog, apr_pool_t *pool)
 {
     const char *slash = strrchr(o->path, '/');
     tg_request request = {.path = o->path, .name = slash + 1, .version = (tg_version)o->version, .urgent = 1};
+    cat_publication publication;
     tg_torrent torrent;
     bt_stamp stamp;
 
     must(o->path, tg_make(&request, pool, &torrent, &stamp));
     write_torrent(o, &torrent);
-    must("publish", cat_publish(catalog, o->path, "cli http://127.0.0.1/", 1, &stamp, &torrent));
+    publication = (cat_publication){.path = o->path,
+                                    .url = "127.0.0.1 80 http localhost /",
+                                    .grant = 1,
+                                    .published = 1,
+                                    .stamp = stamp,
+                                    .torrent = &torrent};
+    must("publish", cat_publish(catalog, &publication, 1));
 }
 
 static void report(const seed_counters *counters)

@@ -159,7 +159,9 @@ const char *world_file(world *w, const char *name, apr_uint64_t size, tg_version
     *v1 = torrent.v1;
     *v2 = bt_infohash_truncate(&torrent.v2);
     assert_int_equal(bt_stamp_path(path, &stamp), APR_SUCCESS);
-    assert_int_equal(cat_publish(w->config.catalog, path, "t http://x/", 1, &stamp, &torrent), APR_SUCCESS);
+    const cat_publication publication = {
+        .path = path, .url = "127.0.0.1 80 http x /", .grant = 1, .published = 1, .stamp = stamp, .torrent = &torrent};
+    assert_int_equal(cat_publish(w->config.catalog, &publication, 1), APR_SUCCESS);
     return path;
 }
 

@@ -41,7 +41,7 @@ static void test_round_trip(void **state)
         cat_entry entry;
 
         assert_int_equal(cat_find_path(f->catalog, path, f->pool, &entry), APR_NOTFOUND);
-        assert_int_equal(cat_publish(f->catalog, path, "v http://h/u", 77, &stamp, &torrent), APR_SUCCESS);
+        assert_int_equal(fix_put(f->catalog, path, "v http://h/u", 77, &stamp, &torrent), APR_SUCCESS);
         assert_int_equal(cat_find_path(f->catalog, path, f->pool, &entry), APR_SUCCESS);
         assert_entry_is(&entry, path, &torrent, &stamp);
         assert_string_equal(entry.url, "v http://h/u");
@@ -71,7 +71,7 @@ static void test_found_by_either_hash(void **state)
     cat_entry entry;
 
     fix_open(f);
-    assert_int_equal(cat_publish(f->catalog, "/a", "u", 1, &stamp, &torrent), APR_SUCCESS);
+    assert_int_equal(fix_put(f->catalog, "/a", "u", 1, &stamp, &torrent), APR_SUCCESS);
     assert_int_equal(cat_find_hash(f->catalog, &torrent.v1, 0, f->pool, &entry), APR_SUCCESS);
     assert_entry_is(&entry, "/a", &torrent, &stamp);
     assert_int_equal(cat_find_hash(f->catalog, &v2, 0, f->pool, &entry), APR_SUCCESS);
@@ -99,7 +99,7 @@ static void test_published_ones_come_first(void **state)
         const char *path = apr_psprintf(f->pool, "/copy %u", i);
         bt_stamp stamp = fix_stamp(i);
 
-        assert_int_equal(cat_publish(f->catalog, path, "u", 1, &stamp, &torrent), APR_SUCCESS);
+        assert_int_equal(fix_put(f->catalog, path, "u", 1, &stamp, &torrent), APR_SUCCESS);
         if (i % 2)
             assert_int_equal(cat_withdraw(f->catalog, path, CAT_PROTECTED), APR_SUCCESS);
     }
@@ -125,9 +125,9 @@ static void test_new_version_replaces_the_old(void **state)
     tg_torrent back;
 
     fix_open(f);
-    assert_int_equal(cat_publish(f->catalog, "/a", "u", 1, &old_stamp, &old), APR_SUCCESS);
+    assert_int_equal(fix_put(f->catalog, "/a", "u", 1, &old_stamp, &old), APR_SUCCESS);
     assert_int_equal(cat_find_path(f->catalog, "/a", f->pool, &before), APR_SUCCESS);
-    assert_int_equal(cat_publish(f->catalog, "/a", "u2", 2, &new_stamp, &new), APR_SUCCESS);
+    assert_int_equal(fix_put(f->catalog, "/a", "u2", 2, &new_stamp, &new), APR_SUCCESS);
     assert_int_equal(cat_find_path(f->catalog, "/a", f->pool, &after), APR_SUCCESS);
     assert_entry_is(&after, "/a", &new, &new_stamp);
     assert_int_equal(cat_read_torrent(f->catalog, &before, f->pool, &back), APR_NOTFOUND);
@@ -137,7 +137,7 @@ static void test_new_version_replaces_the_old(void **state)
     assert_int_equal(cat_find_hash(f->catalog, &old.v1, 0, f->pool, &after), APR_NOTFOUND);
     fix_check(f->catalog);
     /* and back again: what was gone is there */
-    assert_int_equal(cat_publish(f->catalog, "/a", "u", 1, &old_stamp, &old), APR_SUCCESS);
+    assert_int_equal(fix_put(f->catalog, "/a", "u", 1, &old_stamp, &old), APR_SUCCESS);
     assert_int_equal(cat_standing_of(f->catalog, &old.v1), CAT_PUBLISHED);
     assert_int_equal(cat_standing_of(f->catalog, &new_hash), CAT_CHANGED);
     fix_check(f->catalog);
@@ -153,8 +153,8 @@ static void test_same_torrent_again(void **state)
     cat_entry entry;
 
     fix_open(f);
-    assert_int_equal(cat_publish(f->catalog, "/a", "u", 1, &first, &torrent), APR_SUCCESS);
-    assert_int_equal(cat_publish(f->catalog, "/a", "u", 1, &touched, &torrent), APR_SUCCESS);
+    assert_int_equal(fix_put(f->catalog, "/a", "u", 1, &first, &torrent), APR_SUCCESS);
+    assert_int_equal(fix_put(f->catalog, "/a", "u", 1, &touched, &torrent), APR_SUCCESS);
     assert_int_equal(cat_standing_of(f->catalog, &torrent.v1), CAT_PUBLISHED);
     assert_int_equal(cat_find_hash(f->catalog, &torrent.v1, 0, f->pool, &entry), APR_SUCCESS);
     assert_true(bt_stamp_equal(&entry.stamp, &touched));
@@ -172,8 +172,8 @@ static void test_withdraw_changed(void **state)
     apr_int64_t count;
 
     fix_open(f);
-    assert_int_equal(cat_publish(f->catalog, "/a", "u", 1, &stamp, &torrent), APR_SUCCESS);
-    assert_int_equal(cat_publish(f->catalog, "/b", "u", 1, &stamp, &torrent), APR_SUCCESS);
+    assert_int_equal(fix_put(f->catalog, "/a", "u", 1, &stamp, &torrent), APR_SUCCESS);
+    assert_int_equal(fix_put(f->catalog, "/b", "u", 1, &stamp, &torrent), APR_SUCCESS);
     assert_int_equal(cat_withdraw(f->catalog, "/a", CAT_CHANGED), APR_SUCCESS);
     assert_int_equal(cat_find_path(f->catalog, "/a", f->pool, &entry), APR_NOTFOUND);
     assert_int_equal(cat_standing_of(f->catalog, &torrent.v1), CAT_PUBLISHED); /* "/b" has it */
@@ -195,8 +195,8 @@ static void test_withdraw_protected_and_grant(void **state)
     cat_entry entry;
 
     fix_open(f);
-    assert_int_equal(cat_grant(f->catalog, "/a", "u", 1), APR_NOTFOUND);
-    assert_int_equal(cat_publish(f->catalog, "/a", "u", 1, &stamp, &torrent), APR_SUCCESS);
+    assert_int_equal(cat_grant(f->catalog, "/a", "u", 1, 0), APR_NOTFOUND);
+    assert_int_equal(fix_put(f->catalog, "/a", "u", 1, &stamp, &torrent), APR_SUCCESS);
     for (int i = 0; i < 2; i++) { /* twice is as once */
         assert_int_equal(cat_withdraw(f->catalog, "/a", CAT_PROTECTED), APR_SUCCESS);
         assert_int_equal(cat_standing_of(f->catalog, &torrent.v1), CAT_PROTECTED);
@@ -205,7 +205,7 @@ static void test_withdraw_protected_and_grant(void **state)
     assert_int_equal(entry.published, 0);
     fix_check(f->catalog);
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(cat_grant(f->catalog, "/a", "another", 9), APR_SUCCESS);
+        assert_int_equal(cat_grant(f->catalog, "/a", "another", 9, 0), APR_SUCCESS);
         assert_int_equal(cat_standing_of(f->catalog, &torrent.v1), CAT_PUBLISHED);
     }
     assert_int_equal(cat_find_path(f->catalog, "/a", f->pool, &entry), APR_SUCCESS);
@@ -268,20 +268,20 @@ static void test_refuses_nonsense(void **state)
 
     fix_open(f);
     memset(long_path, 'x', 69999);
-    assert_int_equal(cat_publish(f->catalog, long_path, "u", 1, &stamp, &torrent), APR_EINVAL);
-    assert_int_equal(cat_publish(f->catalog, "", "u", 1, &stamp, &torrent), APR_EINVAL);
+    assert_int_equal(fix_put(f->catalog, long_path, "u", 1, &stamp, &torrent), APR_EINVAL);
+    assert_int_equal(fix_put(f->catalog, "", "u", 1, &stamp, &torrent), APR_EINVAL);
     bad = torrent;
     bad.version = 0;
-    assert_int_equal(cat_publish(f->catalog, "/a", "u", 1, &stamp, &bad), APR_EINVAL);
+    assert_int_equal(fix_put(f->catalog, "/a", "u", 1, &stamp, &bad), APR_EINVAL);
     bad.version = TG_V2; /* without a v2 hash */
-    assert_int_equal(cat_publish(f->catalog, "/a", "u", 1, &stamp, &bad), APR_EINVAL);
+    assert_int_equal(fix_put(f->catalog, "/a", "u", 1, &stamp, &bad), APR_EINVAL);
     bad = torrent;
     bad.infodict_length = 0;
-    assert_int_equal(cat_publish(f->catalog, "/a", "u", 1, &stamp, &bad), APR_EINVAL);
+    assert_int_equal(fix_put(f->catalog, "/a", "u", 1, &stamp, &bad), APR_EINVAL);
     assert_int_equal(cat_count(f->catalog, &count), APR_SUCCESS);
     assert_int_equal(count, 0);
     long_path[60000] = '\0';
-    assert_int_equal(cat_publish(f->catalog, long_path, "u", 1, &stamp, &torrent), APR_SUCCESS);
+    assert_int_equal(fix_put(f->catalog, long_path, "u", 1, &stamp, &torrent), APR_SUCCESS);
     fix_check(f->catalog);
     fix_free_torrent(&torrent);
 }

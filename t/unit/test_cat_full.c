@@ -25,11 +25,11 @@ static void test_publishing_on_a_full_disk(void **state)
     tg_torrent back;
 
     fix_open(f);
-    assert_int_equal(cat_publish(f->catalog, "/a", "u", 1, &stamp, &first), APR_SUCCESS);
+    assert_int_equal(fix_put(f->catalog, "/a", "u", 1, &stamp, &first), APR_SUCCESS);
     assert_int_equal(stat(fix_name(f, "catalog.mdb"), &info), 0);
     limit_files((rlim_t)info.st_size + 8192);
     for (int i = 0; i < 5; i++)
-        assert_int_equal(cat_publish(f->catalog, "/a", "u", 1, &stamp, &second), APR_ENOSPC);
+        assert_int_equal(fix_put(f->catalog, "/a", "u", 1, &stamp, &second), APR_ENOSPC);
     assert_int_equal(fix_logged(104), 1);
     assert_int_equal(cat_find_path(f->catalog, "/a", f->pool, &entry), APR_SUCCESS);
     assert_int_equal(cat_read_torrent(f->catalog, &entry, f->pool, &back), APR_SUCCESS);
@@ -38,7 +38,7 @@ static void test_publishing_on_a_full_disk(void **state)
     assert_int_equal(cat_standing_of(f->catalog, &second.v1), CAT_UNKNOWN);
     fix_check(f->catalog);
     limit_files(RLIM_INFINITY);
-    assert_int_equal(cat_publish(f->catalog, "/a", "u", 1, &stamp, &second), APR_SUCCESS);
+    assert_int_equal(fix_put(f->catalog, "/a", "u", 1, &stamp, &second), APR_SUCCESS);
     assert_int_equal(cat_standing_of(f->catalog, &first.v1), CAT_CHANGED);
     fix_check(f->catalog);
     fix_close(f);

@@ -80,7 +80,7 @@ static void churn(fixture *f, unsigned seed, int started)
             cat_withdraw(f->catalog, path, CAT_PROTECTED);
             break;
         default:
-            cat_grant(f->catalog, path, "u", (apr_uint64_t)rand());
+            cat_grant(f->catalog, path, "1 80 http h /u", (apr_uint64_t)rand(), rand() % 2);
         }
         apr_pool_destroy(pool);
     }

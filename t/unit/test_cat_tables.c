@@ -23,6 +23,7 @@ static cat_record example(void)
                                    .piece_length = 65536,
                                    .infodict_length = 99,
                                    .layer_length = 64},
+                         .ever = 1,
                          .length = 77777,
                          .infodict_sum = 11,
                          .layer_sum = 22};

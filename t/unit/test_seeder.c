@@ -405,7 +405,9 @@ static void the_second_file_of_one_torrent(void **state)
     bt_infohash first = v1, unused;
     copy = world_file(w, "b", 200000, TG_V1, &unused, &v2);
     bt_stamp_path(copy, &stamp);
-    assert_int_equal(cat_publish(w->config.catalog, copy, "t http://x/b", 1, &stamp, &torrent), APR_SUCCESS);
+    const cat_publication publication = {
+        .path = copy, .url = "127.0.0.1 80 http x /b", .grant = 1, .published = 1, .stamp = stamp, .torrent = &torrent};
+    assert_int_equal(cat_publish(w->config.catalog, &publication, 1), APR_SUCCESS);
     unlink(path);
     v1 = first;
     peer = live_peer();
