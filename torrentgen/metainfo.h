@@ -1,4 +1,4 @@
-/* The .torrent around an infodict (BEP 3, 12, 19, 52): written for a visitor, and read back. */
+/* The .torrent around an infodict (BEP 3, 12, 19, 38, 39, 52): written for a visitor, and read back. */
 #ifndef TG_METAINFO_H
 #define TG_METAINFO_H
 
@@ -9,6 +9,12 @@
 #include "base/buf.h"
 #include "torrentgen/torrent.h"
 
+/* The info-hash of a torrent that may share files with this one. */
+typedef struct {
+    int size; /* BT_HASH_SIZE (v1) or BT_HASH_V2_SIZE */
+    unsigned char b[BT_HASH_V2_SIZE];
+} tg_similar;
+
 /* What differs from visitor to visitor; nothing here changes the info-hash. */
 typedef struct {
     const char *const *trackers;  /* in order of preference, own one first; the first is "announce" */
@@ -17,6 +23,11 @@ typedef struct {
     int web_seed_count;
     const char *created_by; /* may be NULL */
     apr_time_t created;     /* 0: left out */
+    const tg_similar *similar; /* "similar" (BEP 38): torrents that may share files with this one */
+    int similar_count;
+    const char *const *collections; /* "collections" (BEP 38): names of what it is part of */
+    int collection_count;
+    const char *update_url; /* "update-url": where a newer torrent is to be had; may be NULL. See docs/internals/torrentgen.md */
 } tg_envelope;
 
 /**
@@ -44,6 +55,11 @@ typedef struct {
     int tracker_count;
     const char *const *web_seeds;
     int web_seed_count;
+    const tg_similar *similar; /* BEP 38: inside the infodict and outside together */
+    int similar_count;
+    const char *const *collections; /* likewise */
+    int collection_count;
+    const char *update_url; /* BEP 39: that of the infodict, else that outside; NULL if there is none */
 } tg_metainfo;
 
 /**

@@ -203,6 +203,62 @@ static void read_web_seeds(tg_reader *in, const bt_ben *top)
     in->meta->web_seed_count = urls->nelts;
 }
 
+static void add_similar(apr_array_header_t *similar, const bt_ben *dict)
+{
+    bt_ben value, hash;
+    bt_ben_iter iter;
+
+    if (!bt_ben_get(dict, "similar", BT_BEN_LIST, &value))
+        return;
+    bt_ben_iterate(&value, &iter);
+    while (similar->nelts < TG_URLS_MAX && bt_ben_next(&iter, NULL, &hash)) {
+        tg_similar *one;
+
+        if (hash.type != BT_BEN_STRING || (hash.string_length != BT_HASH_SIZE && hash.string_length != BT_HASH_V2_SIZE))
+            continue;
+        one = apr_array_push(similar);
+        one->size = (int)hash.string_length;
+        memcpy(one->b, hash.string, hash.string_length);
+    }
+}
+
+static void add_collections(tg_reader *in, apr_array_header_t *names, const bt_ben *dict)
+{
+    bt_ben value, name;
+    bt_ben_iter iter;
+
+    if (!bt_ben_get(dict, "collections", BT_BEN_LIST, &value))
+        return;
+    bt_ben_iterate(&value, &iter);
+    while (names->nelts < TG_URLS_MAX && bt_ben_next(&iter, NULL, &name))
+        if (name.type == BT_BEN_STRING && name.string_length && name.string_length <= TG_PATH_MAX &&
+            !memchr(name.string, 0, name.string_length))
+            APR_ARRAY_PUSH(names, const char *) = apr_pstrmemdup(in->pool, (const char *)name.string, name.string_length);
+}
+
+/* BEP 38: both places count. BEP 39: the infodict's word is the one that was hashed. */
+static void read_hints(tg_reader *in, const bt_ben *top)
+{
+    apr_array_header_t *similar = apr_array_make(in->pool, 1, sizeof(tg_similar));
+    apr_array_header_t *names = apr_array_make(in->pool, 1, sizeof(const char *));
+    apr_array_header_t *update = apr_array_make(in->pool, 1, sizeof(const char *));
+    bt_ben value;
+
+    add_similar(similar, &in->info);
+    add_similar(similar, top);
+    add_collections(in, names, &in->info);
+    add_collections(in, names, top);
+    if (bt_ben_get(&in->info, "update-url", BT_BEN_STRING, &value))
+        add_url(in, update, &value);
+    if (bt_ben_get(top, "update-url", BT_BEN_STRING, &value))
+        add_url(in, update, &value);
+    in->meta->similar = (const tg_similar *)similar->elts;
+    in->meta->similar_count = similar->nelts;
+    in->meta->collections = (const char *const *)names->elts;
+    in->meta->collection_count = names->nelts;
+    in->meta->update_url = update->nelts ? APR_ARRAY_IDX(update, 0, const char *) : NULL;
+}
+
 static int read_all(tg_reader *in, const bt_ben *top, const tg_engine *engine, tg_hasher *hasher)
 {
     if (!bt_ben_get(top, "info", BT_BEN_DICT, &in->info))
@@ -213,6 +269,7 @@ static int read_all(tg_reader *in, const bt_ben *top, const tg_engine *engine, t
     take_layer(in);
     read_trackers(in, top);
     read_web_seeds(in, top);
+    read_hints(in, top);
     return 1;
 }
 

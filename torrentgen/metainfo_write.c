@@ -42,10 +42,42 @@ static void add_web_seeds(bt_buf *buf, const tg_envelope *envelope)
     bt_ben_close(buf);
 }
 
+static void add_collections(bt_buf *buf, const tg_envelope *envelope)
+{
+    if (envelope->collection_count < 1)
+        return;
+    bt_ben_add_text(buf, "collections"); /* BEP 38 */
+    bt_ben_open(buf, 'l');
+    for (int i = 0; i < envelope->collection_count; i++)
+        bt_ben_add_text(buf, envelope->collections[i]);
+    bt_ben_close(buf);
+}
+
+static void add_similar(bt_buf *buf, const tg_envelope *envelope)
+{
+    if (envelope->similar_count < 1)
+        return;
+    bt_ben_add_text(buf, "similar"); /* BEP 38 */
+    bt_ben_open(buf, 'l');
+    for (int i = 0; i < envelope->similar_count; i++)
+        bt_ben_add_string(buf, envelope->similar[i].b, (apr_size_t)envelope->similar[i].size);
+    bt_ben_close(buf);
+}
+
+/* BEP 39 has it in the infodict, where the info-hash would depend on the host; see docs/internals/torrentgen.md. */
+static void add_update_url(bt_buf *buf, const tg_envelope *envelope)
+{
+    if (!envelope->update_url)
+        return;
+    bt_ben_add_text(buf, "update-url");
+    bt_ben_add_text(buf, envelope->update_url);
+}
+
 apr_status_t tg_metainfo_write(bt_buf *buf, const tg_torrent *torrent, const tg_envelope *envelope)
 {
     bt_ben_open(buf, 'd');
     add_trackers(buf, envelope);
+    add_collections(buf, envelope);
     if (envelope->created_by) {
         bt_ben_add_text(buf, "created by");
         bt_ben_add_text(buf, envelope->created_by);
@@ -58,6 +90,8 @@ apr_status_t tg_metainfo_write(bt_buf *buf, const tg_torrent *torrent, const tg_
     bt_buf_add(buf, torrent->infodict, torrent->infodict_length);
     if (torrent->version & TG_V2)
         add_piece_layers(buf, torrent);
+    add_similar(buf, envelope);
+    add_update_url(buf, envelope);
     add_web_seeds(buf, envelope);
     bt_ben_close(buf);
     return buf->status;

@@ -109,6 +109,21 @@ static void test_write(void **state)
                    "8:url-listl10:http://h/a10:http://h/bee");
 }
 
+static void test_write_hints(void **state)
+{
+    static const char *const names[] = {"h/d", "x"};
+    static const tg_similar similar[] = {{20, HASH20}, {32, ROOT}};
+    static const char *const urls[] = {"http://h/a"};
+    const tg_torrent v2 = {.version = TG_V2, .infodict = (const unsigned char *)"de", .infodict_length = 2};
+    const tg_envelope hints = {.trackers = urls, .tracker_count = 1, .web_seeds = urls, .web_seed_count = 1, .created_by = "me",
+                               .similar = similar, .similar_count = 2, .collections = names, .collection_count = 2,
+                               .update_url = "http://h/a.torrent"};
+
+    expect_written(&v2, &hints,
+                   "d8:announce10:http://h/a11:collectionsl3:h/d1:xe10:created by2:me4:infode12:piece layersde"
+                   "7:similarl20:" HASH20 "32:" ROOT "e10:update-url18:http://h/a.torrent8:url-listl10:http://h/aee");
+}
+
 /* --- reading v1 ---------------------------------------------------------------------------------------------------- */
 
 #define INFO(inside) "d4:infod" inside "ee"
@@ -151,6 +166,26 @@ static void test_envelope(void **state)
     assert_int_equal(meta.web_seed_count, 1);
     meta = accepted("d4:infod" ONE_V1 "e8:url-listi1e8:announcei1ee"); /* unsorted, odd types */
     assert_int_equal(meta.web_seed_count + meta.tracker_count, 0);
+}
+
+static void test_hints(void **state)
+{
+    tg_metainfo meta = accepted("d11:collectionsl1:b0:i1ee4:infod11:collectionsl1:ae" ONE_V1 "7:similarl20:" HASH20
+                                "e10:update-url4:in:/e7:similarl3:abc32:" ROOT "i3ee10:update-url5:out:/e");
+
+    assert_int_equal(meta.collection_count, 2);
+    assert_string_equal(meta.collections[0], "a");
+    assert_string_equal(meta.collections[1], "b");
+    assert_int_equal(meta.similar_count, 2);
+    assert_int_equal(meta.similar[0].size, 20);
+    assert_memory_equal(meta.similar[0].b, HASH20, 20);
+    assert_int_equal(meta.similar[1].size, 32);
+    assert_memory_equal(meta.similar[1].b, ROOT, 32);
+    assert_string_equal(meta.update_url, "in:/");
+    meta = accepted("d4:infod" ONE_V1 "e7:similari1e10:update-url5:out:/e");
+    assert_int_equal(meta.similar_count + meta.collection_count, 0);
+    assert_string_equal(meta.update_url, "out:/");
+    assert_null(accepted("d4:infod" ONE_V1 "e10:update-urli1ee").update_url);
 }
 
 static void test_the_infodict_is_hashed_as_it_stands(void **state)
@@ -486,7 +521,7 @@ static void test_what_others_made(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_write),
+        cmocka_unit_test(test_write), cmocka_unit_test(test_write_hints), cmocka_unit_test(test_hints),
         cmocka_unit_test_teardown(test_v1_of_one_file, clear_pool),
         cmocka_unit_test_teardown(test_envelope, clear_pool),
         cmocka_unit_test_teardown(test_the_infodict_is_hashed_as_it_stands, clear_pool),
