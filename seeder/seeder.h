@@ -37,8 +37,10 @@ typedef struct {
      * first, APR_ENOSPC if there was no room, else as tg_done_fn. On the seeder's thread or a hashing worker's; must not
      * block. May be NULL. */
     void (*made)(void *baton, const char *path, apr_status_t status);
-    /* Lists the files of a collection (`path` is that of seed_make), on a hashing worker's thread. NULL: there are none. */
-    tg_list_fn *list;
+    /* Lists the files of a collection, of which `make` says where it was asked for: see tg_list_fn. On a hashing worker's
+     * thread. NULL: there are no collections. */
+    apr_status_t (*list)(void *baton, const seed_make *make, apr_pool_t *pool, const tg_source_file **files,
+                         apr_size_t *count);
     void *baton;
 } seed_config;
 

@@ -2,42 +2,17 @@
 
 #include <string.h>
 
-#include <apr_strings.h>
-
 #include "seeder/loop.h"
-
-/* The members of a collection, without the pieces of its torrent, which may be large. */
-static apr_status_t copy_members(const tg_torrent *torrent, apr_pool_t *pool, const tg_member **members)
-{
-    tg_member *copy;
-    apr_size_t i;
-
-    if (torrent->member_count == 0)
-        return APR_EBUSY; /* published anew in between, as something else */
-    copy = apr_palloc(pool, torrent->member_count * sizeof *copy);
-    memcpy(copy, torrent->members, torrent->member_count * sizeof *copy);
-    for (i = 0; i < torrent->member_count; i++)
-        copy[i].path = apr_pstrdup(pool, copy[i].path);
-    *members = copy;
-    return APR_SUCCESS;
-}
 
 static apr_status_t open_collection(seed_swarm *swarm, cat_catalog *catalog, int *spare, apr_interval_time_t interval,
                                     apr_time_t now)
 {
-    const tg_member *members = NULL;
-    apr_size_t count = 0;
-    apr_pool_t *whole;
-    tg_torrent torrent;
-    apr_status_t status;
+    const tg_member *members;
+    apr_size_t count;
+    apr_status_t status = cat_read_members(catalog, &swarm->entry, swarm->pool, &members, &count);
 
-    apr_pool_create(&whole, swarm->pool);
-    status = cat_read_torrent(catalog, &swarm->entry, whole, &torrent);
-    if (status == APR_SUCCESS) {
-        count = torrent.member_count;
-        status = copy_members(&torrent, swarm->pool, &members);
-    }
-    apr_pool_destroy(whole);
+    if (status == APR_SUCCESS && count == 0)
+        status = APR_EBUSY; /* published anew in between, as something else */
     if (status != APR_SUCCESS)
         return status;
     return seed_source_open_members(&swarm->source, swarm->entry.path, members, count, spare, interval, now, swarm->pool);
@@ -87,7 +62,7 @@ int seed_swarm_is_of(const seed_swarm *swarm, const cat_entry *entry)
 {
     const cat_entry *own = &swarm->entry;
 
-    /* The stamp of a collection says little: its torrent has another info-hash when a member has another one. */
+    /* The same file may have another torrent now: one that somebody put beside it. */
     return bt_stamp_equal(&entry->stamp, &own->stamp) && bt_infohash_equal(&entry->v1, &own->v1) &&
            memcmp(entry->v2.b, own->v2.b, sizeof own->v2.b) == 0;
 }
