@@ -161,10 +161,22 @@ apr_status_t cat_count(cat_catalog *catalog, apr_int64_t *count);
 
 enum { CAT_TOKEN_SIZE = 23 }; /* bytes of a page's token, with its NUL */
 
+/* Bytes of a site with its NUL: the HOST of an entry's url without its port, in small letters. It is the same by http and
+ * https and on every address and port, so that one feed has all; whether a file is there by the way by which a client
+ * came is for the caller to find out. */
+enum { CAT_SITE_SIZE = 256 };
+
+/**
+ * The site of an entry's url.
+ * @param url  "LOCAL-IP PORT SCHEME HOST", and what follows a space
+ * @return 0 if it has none, or one that is longer than a host name can be
+ */
+int cat_site_of(const char *url, char site[CAT_SITE_SIZE]);
+
 /**
  * The published and listed entries of one site, newest first, a page at a time. A page that a token names stays the
  * same while new entries are published, but for what is withdrawn.
- * @param site   "LOCAL-IP PORT SCHEME HOST", the first part of an entry's url, without a space after it
+ * @param site   as cat_site_of says
  * @param token  of the page, as the page before said; NULL or "": the first
  * @param max    entries in a page, at least 1
  * @param entries, count  the page
@@ -173,9 +185,6 @@ enum { CAT_TOKEN_SIZE = 23 }; /* bytes of a page's token, with its NUL */
  */
 apr_status_t cat_newest(cat_catalog *catalog, const char *site, const char *token, apr_size_t max, apr_pool_t *pool,
                         const cat_entry **entries, apr_size_t *count, char next[CAT_TOKEN_SIZE]);
-
-/** The length of the site in an entry's url, in bytes; 0 if there is none. */
-apr_size_t cat_site_length(const char *url);
 
 /* --- what is no longer there -------------------------------------------------------------------------------------- */
 

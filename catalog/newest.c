@@ -6,7 +6,7 @@
 #include "catalog/handle.h"
 #include "catalog/tables.h"
 
-enum { PAGE_MAX = 1000, SITE_FIELDS = 4 };
+enum { PAGE_MAX = 1000, HOST_FIELD = 3 };
 
 /* Where a page starts: after the key with this time and this start of its path key. */
 typedef struct {
@@ -14,19 +14,33 @@ typedef struct {
     unsigned char path[8];
 } page_start;
 
-apr_size_t cat_site_length(const char *url)
+int cat_site_of(const char *url, char site[CAT_SITE_SIZE])
 {
-    const char *at = url;
+    const char *host = url;
+    apr_size_t length, port;
 
-    for (int i = 0; i < SITE_FIELDS; i++, at++)
-        if ((at = strchr(at, ' ')) == NULL)
+    for (int i = 0; i < HOST_FIELD; i++, host++)
+        if ((host = strchr(host, ' ')) == NULL)
             return 0;
-    return (apr_size_t)(at - url) - 1;
+    length = strcspn(host, " ");
+    port = strcspn(host, *host == '[' ? "] " : ": "); /* where the name ends, or an IPv6 address but for its bracket */
+    if (host[port] == ']')
+        port++;
+    if (port < length && host[port] == ':')
+        length = port;
+    if (length > 1 && host[length - 1] == '.')
+        length--;
+    if (length == 0 || length >= CAT_SITE_SIZE)
+        return 0;
+    for (apr_size_t i = 0; i < length; i++)
+        site[i] = (char)(host[i] >= 'A' && host[i] <= 'Z' ? host[i] - 'A' + 'a' : host[i]);
+    site[length] = '\0';
+    return 1;
 }
 
-static void put_site(cat_newest_key *newest, const char *site, apr_size_t length)
+static void put_site(cat_newest_key *newest, const char *site)
 {
-    cat_path_key digest = cat_key_of(site, length);
+    cat_path_key digest = cat_key_of(site, strlen(site));
 
     memcpy(newest->site, digest.b, sizeof newest->site);
 }
@@ -34,11 +48,11 @@ static void put_site(cat_newest_key *newest, const char *site, apr_size_t length
 int cat_newest_key_of(const cat_path_key *key, const cat_record *record, cat_newest_key *newest)
 {
     const cat_entry *entry = &record->entry;
-    apr_size_t length = entry->published && entry->listed ? cat_site_length(entry->url) : 0;
+    char site[CAT_SITE_SIZE];
 
-    if (length == 0)
+    if (!entry->published || !entry->listed || !cat_site_of(entry->url, site))
         return 0;
-    put_site(newest, entry->url, length);
+    put_site(newest, site);
     cat_put_time(newest->time, APR_INT64_MAX - entry->created);
     newest->path = *key;
     return 1;
@@ -64,7 +78,6 @@ int cat_list_newest(const cat_txn *txn, const cat_path_key *key, const cat_recor
 typedef struct {
     cat_newest_key from; /* site, and where to start */
     const char *site;
-    apr_size_t site_length;
     apr_pool_t *pool;
     cat_entry *entries;
     apr_size_t count, max;
@@ -76,11 +89,11 @@ typedef struct {
 static int read_listed(const cat_txn *txn, const page_job *job, const cat_newest_key *key, cat_record *record)
 {
     cat_newest_key expected;
+    char site[CAT_SITE_SIZE];
     int rc = cat_get_record(txn, &key->path, record);
 
     if (rc == 0 && (!cat_newest_key_of(&key->path, record, &expected) || memcmp(&expected, key, sizeof expected) != 0 ||
-                    cat_site_length(record->entry.url) != job->site_length ||
-                    memcmp(record->entry.url, job->site, job->site_length) != 0))
+                    !cat_site_of(record->entry.url, site) || strcmp(site, job->site) != 0))
         return MDB_NOTFOUND;
     return rc;
 }
@@ -133,13 +146,13 @@ static int read_token(const char *token, page_start *start)
 apr_status_t cat_newest(cat_catalog *catalog, const char *site, const char *token, apr_size_t max, apr_pool_t *pool,
                         const cat_entry **entries, apr_size_t *count, char next[CAT_TOKEN_SIZE])
 {
-    page_job job = {.site = site, .site_length = strlen(site), .pool = pool};
+    page_job job = {.site = site, .pool = pool};
     apr_status_t status;
     page_start start;
 
     *count = 0;
     next[0] = '\0';
-    put_site(&job.from, site, job.site_length);
+    put_site(&job.from, site);
     if (token && *token) {
         if (!read_token(token, &start))
             return APR_EINVAL;
