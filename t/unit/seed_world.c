@@ -133,35 +133,71 @@ unsigned char world_byte(apr_uint64_t offset)
     return (unsigned char)((offset * APR_UINT64_C(0x9E3779B97F4A7C15)) >> 56);
 }
 
-const char *world_file(world *w, const char *name, apr_uint64_t size, tg_version version, bt_infohash *v1,
-                       bt_infohash *v2)
+/* Writes bytes of the world from an offset on. */
+static bt_stamp write_bytes(const char *path, apr_uint64_t offset, apr_uint64_t size)
 {
-    static const unsigned char infodict[] = "d6:lengthi1ee"; /* the seeder does not read it */
-    static unsigned serial;
-    const char *path = apr_pstrcat(w->pool, w->directory, "/", name, NULL);
-    tg_torrent torrent = {.version = version, .length = (apr_int64_t)size, .piece_length = WORLD_PIECE,
-                          .infodict = infodict, .infodict_length = sizeof infodict - 1};
     unsigned char *bytes = malloc(size ? size : 1);
     FILE *file = fopen(path, "wb");
     bt_stamp stamp;
 
     assert_non_null(file);
     for (apr_uint64_t i = 0; i < size; i++)
-        bytes[i] = world_byte(i);
+        bytes[i] = world_byte(offset + i);
     assert_int_equal(fwrite(bytes, 1, size, file), size);
     fclose(file);
     free(bytes);
-    serial++;
-    if (version & TG_V1)
-        memset(torrent.v1.b, (int)(2 * serial), sizeof torrent.v1.b);
-    if (version & TG_V2)
-        memset(torrent.v2.b, (int)(2 * serial + 1), sizeof torrent.v2.b);
-    *v1 = torrent.v1;
-    *v2 = bt_infohash_truncate(&torrent.v2);
     assert_int_equal(bt_stamp_path(path, &stamp), APR_SUCCESS);
+    return stamp;
+}
+
+static void publish(world *w, const char *path, const bt_stamp *stamp, tg_torrent *torrent, bt_infohash *v1,
+                    bt_infohash *v2)
+{
+    static const unsigned char infodict[] = "d6:lengthi1ee"; /* the seeder does not read it */
+    static unsigned serial;
     const cat_publication publication = {
-        .path = path, .url = "127.0.0.1 80 http x /", .grant = 1, .published = 1, .stamp = stamp, .torrent = &torrent};
+        .path = path, .url = "127.0.0.1 80 http x /", .grant = 1, .published = 1, .stamp = *stamp, .torrent = torrent};
+
+    serial++;
+    torrent->piece_length = WORLD_PIECE;
+    torrent->infodict = infodict;
+    torrent->infodict_length = sizeof infodict - 1;
+    if (torrent->version & TG_V1)
+        memset(torrent->v1.b, (int)(2 * serial), sizeof torrent->v1.b);
+    if (torrent->version & TG_V2)
+        memset(torrent->v2.b, (int)(2 * serial + 1), sizeof torrent->v2.b);
+    *v1 = torrent->v1;
+    *v2 = bt_infohash_truncate(&torrent->v2);
     assert_int_equal(cat_publish(w->config.catalog, &publication, 1), APR_SUCCESS);
+}
+
+const char *world_file(world *w, const char *name, apr_uint64_t size, tg_version version, bt_infohash *v1,
+                       bt_infohash *v2)
+{
+    const char *path = apr_pstrcat(w->pool, w->directory, "/", name, NULL);
+    tg_torrent torrent = {.version = version, .length = (apr_int64_t)size};
+    bt_stamp stamp = write_bytes(path, 0, size);
+
+    publish(w, path, &stamp, &torrent, v1, v2);
+    return path;
+}
+
+const char *world_collection(world *w, const char *name, apr_size_t count, apr_uint64_t size, bt_infohash *v1,
+                             bt_infohash *v2)
+{
+    const char *path = apr_pstrcat(w->pool, w->directory, "/", name, "/", NULL);
+    tg_member *members = apr_pcalloc(w->pool, count * sizeof *members);
+    tg_torrent torrent = {.version = TG_HYBRID, .length = (apr_int64_t)(count * size), .members = members,
+                          .member_count = count};
+    bt_stamp sum = {.size = torrent.length};
+
+    assert_int_equal(mkdir(path, 0700), 0);
+    for (apr_size_t i = 0; i < count; i++) {
+        members[i].path = apr_psprintf(w->pool, "%05d", (int)i);
+        members[i].offset = (apr_int64_t)(i * size);
+        members[i].stamp = write_bytes(apr_pstrcat(w->pool, path, members[i].path, NULL), i * size, size);
+    }
+    publish(w, path, &sum, &torrent, v1, v2);
     return path;
 }
 

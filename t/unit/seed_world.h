@@ -39,6 +39,13 @@ unsigned char world_byte(apr_uint64_t offset);
 const char *world_file(world *w, const char *name, apr_uint64_t size, tg_version version, bt_infohash *v1,
                        bt_infohash *v2);
 
+/**
+ * Writes `count` files of `size` bytes, a multiple of a piece, to a directory and publishes them as one collection, of
+ * the same bytes as one file. @return the collection's path; its files are "00000", "00001", ...
+ */
+const char *world_collection(world *w, const char *name, apr_size_t count, apr_uint64_t size, bt_infohash *v1,
+                             bt_infohash *v2);
+
 /** Connects to the listener; reads fail after ten seconds. @param buffer  bytes of receive buffer, 0: as usual */
 int world_connect(const world *w, int buffer);
 

@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <apr_strings.h>
+
 #include "t/unit/peer_bytes.h"
 #include "t/unit/seed_world.h"
 
@@ -391,6 +393,66 @@ static void a_file_that_changes(void **state)
     world_stop(seeder, 0);
 }
 
+static void a_collection(void **state)
+{
+    seed_seeder *seeder = world_start(w);
+    int peer;
+
+    world_collection(w, "many", 60, WORLD_PIECE, &v1, &v2);
+    for (int by_v2 = 0; by_v2 <= 1; by_v2++) {
+        peer = world_connect(w, 0);
+        world_shake(peer, by_v2 ? &v2 : &v1, FAST, 60);
+        world_get_unchoked(peer);
+        world_download(peer, 60 * WORLD_PIECE);
+        close(peer);
+    }
+    world_wait_for(&page->swarms, 0);
+    world_stop(seeder, 0);
+}
+
+/* Whatever becomes of one of its files, the collection goes, and the file's own torrent stays as it is. */
+static void a_collection_with_a_file_that_changes(void **state)
+{
+    seed_seeder *seeder = world_start(w);
+    bt_infohash single, unused;
+    const char *path;
+    int peer, other;
+
+    world_file(w, "alone", 200000, TG_V1, &single, &unused);
+    for (int i = 0; i < 4; i++) {
+        path = world_collection(w, apr_psprintf(w->pool, "many%d", i), 60, WORLD_PIECE, &v1, &v2);
+        path = apr_pstrcat(w->pool, path, i % 2 ? "00000" : "00059", NULL); /* being read, or never */
+        peer = world_connect(w, 0);
+        world_shake(peer, &v1, FAST, 60);
+        world_get_unchoked(peer);
+        world_ask(peer, 0, 0, 100);
+        assert_int_equal(world_take_block(peer, 0, 0), 100);
+        other = world_connect(w, 0);
+        world_shake(other, &single, FAST, 4);
+        assert_int_equal(i < 2 ? truncate(path, 1000) : unlink(path), 0);
+        expect_withdrawn(peer);
+        world_get_unchoked(other);
+        world_download(other, 200000);
+        close(other);
+    }
+    world_stop(seeder, 0);
+}
+
+static void a_collection_that_changed_before(void **state)
+{
+    seed_seeder *seeder = world_start(w);
+    const char *path = world_collection(w, "many", 3, WORLD_PIECE, &v1, &v2);
+    int peer = world_connect(w, 0);
+    bt_buf bytes;
+
+    assert_int_equal(unlink(apr_pstrcat(w->pool, path, "00001", NULL)), 0);
+    bt_buf_init(&bytes, 100);
+    say_handshake(&bytes, &v1, FAST);
+    world_send(peer, &bytes);
+    expect_withdrawn(peer);
+    world_stop(seeder, 0);
+}
+
 static void the_second_file_of_one_torrent(void **state)
 {
     seed_seeder *seeder = world_start(w);
@@ -463,13 +525,12 @@ static void torrents_are_made(void **state)
 }
 
 /* The receive buffers are far smaller than what is asked for, so that the first seeder leaves in the middle of blocks. */
-static void a_hand_over_in_the_middle_of_a_block(void **state)
+static void hand_over_in_the_middle_of_a_block(void)
 {
     enum { PEERS = 20, BLOCKS = 120 };
     seed_seeder *old = world_start(w), *new;
     int peers[PEERS];
 
-    world_file(w, "f", 16 * MIB, TG_V1, &v1, &v2);
     for (int p = 0; p < PEERS; p++) {
         peers[p] = world_connect(w, 4096);
         world_shake(peers[p], &v1, p % 2 ? FAST : 0, 256);
@@ -497,6 +558,18 @@ static void a_hand_over_in_the_middle_of_a_block(void **state)
     assert_int_equal(now(&page->closed[SEED_CLOSE_SHUTDOWN]), 0);
     world_stop(new, 0);
     world_stop(old, 0);
+}
+
+static void a_hand_over_in_the_middle_of_a_block(void **state)
+{
+    world_file(w, "f", 16 * MIB, TG_V1, &v1, &v2);
+    hand_over_in_the_middle_of_a_block();
+}
+
+static void a_hand_over_of_a_collection(void **state)
+{
+    world_collection(w, "many", 64, MIB / 4, &v1, &v2);
+    hand_over_in_the_middle_of_a_block();
 }
 
 /* More peers than the mailbox holds: the rest follows while the next seeder reads. */
@@ -619,10 +692,14 @@ int main(void)
         TEST(limits_of_peers),
         TEST(leechers_take_turns),
         TEST(a_file_that_changes),
+        TEST(a_collection),
+        TEST(a_collection_with_a_file_that_changes),
+        TEST(a_collection_that_changed_before),
         TEST(the_second_file_of_one_torrent),
         TEST(withdrawn_by_mail),
         TEST(torrents_are_made),
         TEST(a_hand_over_in_the_middle_of_a_block),
+        TEST(a_hand_over_of_a_collection),
         TEST(a_hand_over_of_many),
         TEST(a_hand_over_while_permission_is_tested),
         TEST(nobody_takes_over),
