@@ -9,7 +9,8 @@ as_root() {
 
 # packages GROUP...: their names, from dev/packages.
 packages() {
-    for group in "$@"; do sed -n "s/^$group  *//p" dev/packages; done
+    architecture=$(dpkg --print-architecture 2>/dev/null || uname -m)
+    for group in "$@"; do sed -n "s,^$group\(/$architecture\)\{0\,1\}  *,,p" dev/packages; done
 }
 
 # missing GROUP...: those that are not installed.

@@ -26,17 +26,21 @@ typedef struct {
     apr_status_t (*sha256_blocks)(tg_hasher *hasher, const unsigned char *blocks, apr_size_t size, apr_size_t count,
                                   unsigned char *out);
 
-    /* SHA-1 of `lanes` long messages that grow in step: begin, then `length` bytes more of each (data[lane]), then end,
+    /* SHA-1 of `lanes` (1 to the engine's) long messages that grow in step: begin, then `length` bytes more of each (data[lane]), then end,
      * which writes 20 bytes a lane. */
     apr_status_t (*sha1_begin)(tg_hasher *hasher, int lanes);
     apr_status_t (*sha1_update)(tg_hasher *hasher, int lanes, const unsigned char *const *data, apr_size_t length);
     apr_status_t (*sha1_end)(tg_hasher *hasher, int lanes, unsigned char *out);
 } tg_engine;
 
-/** OpenSSL's EVP: one message at a time. */
+/** OpenSSL's EVP: one message at a time, though it keeps as many as it is asked to. Everywhere, and quickly made. */
 extern const tg_engine tg_engine_openssl;
 
-/** The fastest engine of this machine. */
+/** Lanes of AVX2 or AVX-512 with libipsec-mb. Only where it is built in (HAVE_IPSEC_MB); create() says whether the processor
+ * has what it takes. */
+extern const tg_engine tg_engine_ipsecmb;
+
+/** The fastest engine of this machine for hashing files. The first call may take some milliseconds. */
 const tg_engine *tg_engine_default(void);
 
 #endif

@@ -5,7 +5,7 @@
 
 /* Algorithms are fetched once for each hasher: in OpenSSL 3, EVP_sha1() would look the provider up for every message. */
 struct tg_hasher {
-    EVP_MD_CTX *sha1, *sha256;
+    EVP_MD_CTX *sha1[TG_LANES_MAX], *sha256; /* those of SHA-1 are made when they are first needed */
     EVP_MD *md_sha1, *md_sha256;
 };
 
@@ -34,7 +34,8 @@ static void destroy(tg_hasher *hasher)
 {
     if (!hasher)
         return;
-    EVP_MD_CTX_free(hasher->sha1);
+    for (int i = 0; i < TG_LANES_MAX; i++)
+        EVP_MD_CTX_free(hasher->sha1[i]);
     EVP_MD_CTX_free(hasher->sha256);
     release(hasher->md_sha1);
     release(hasher->md_sha256);
@@ -49,9 +50,8 @@ static apr_status_t create(tg_hasher **result)
     *result = NULL;
     if (!hasher)
         return APR_ENOMEM;
-    hasher->sha1 = EVP_MD_CTX_new();
     hasher->sha256 = EVP_MD_CTX_new();
-    if (!hasher->sha1 || !hasher->sha256) {
+    if (!hasher->sha256) {
         status = APR_ENOMEM;
     } else {
         hasher->md_sha1 = fetch("SHA1");
@@ -78,17 +78,31 @@ static apr_status_t sha256_blocks(tg_hasher *hasher, const unsigned char *blocks
 
 static apr_status_t sha1_begin(tg_hasher *hasher, int lanes)
 {
-    return lanes == 1 && EVP_DigestInit_ex(hasher->sha1, hasher->md_sha1, NULL) ? APR_SUCCESS : APR_EGENERAL;
+    if (lanes < 1 || lanes > TG_LANES_MAX)
+        return APR_EGENERAL;
+    for (int i = 0; i < lanes; i++) {
+        if (!hasher->sha1[i] && !(hasher->sha1[i] = EVP_MD_CTX_new()))
+            return APR_ENOMEM;
+        if (!EVP_DigestInit_ex(hasher->sha1[i], hasher->md_sha1, NULL))
+            return APR_EGENERAL;
+    }
+    return APR_SUCCESS;
 }
 
 static apr_status_t sha1_update(tg_hasher *hasher, int lanes, const unsigned char *const *data, apr_size_t length)
 {
-    return EVP_DigestUpdate(hasher->sha1, data[0], length) ? APR_SUCCESS : APR_EGENERAL;
+    for (int i = 0; i < lanes; i++)
+        if (!EVP_DigestUpdate(hasher->sha1[i], data[i], length))
+            return APR_EGENERAL;
+    return APR_SUCCESS;
 }
 
 static apr_status_t sha1_end(tg_hasher *hasher, int lanes, unsigned char *out)
 {
-    return EVP_DigestFinal_ex(hasher->sha1, out, NULL) ? APR_SUCCESS : APR_EGENERAL;
+    for (int i = 0; i < lanes; i++)
+        if (!EVP_DigestFinal_ex(hasher->sha1[i], out + i * TG_SHA1_SIZE, NULL))
+            return APR_EGENERAL;
+    return APR_SUCCESS;
 }
 
 const tg_engine tg_engine_openssl = {

@@ -276,7 +276,7 @@ static int read_all(tg_reader *in, const bt_ben *top, const tg_engine *engine, t
 apr_status_t tg_metainfo_read(const unsigned char *bytes, apr_size_t length, apr_pool_t *pool, tg_metainfo *meta,
                               const char **why)
 {
-    const tg_engine *engine = tg_engine_default();
+    const tg_engine *engine = &tg_engine_openssl; /* the one that is made quickly */
     tg_reader in = {.pool = pool, .meta = meta};
     tg_hasher *hasher;
     bt_ben top;
