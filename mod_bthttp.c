@@ -10,6 +10,7 @@
 
 #include "module/child.h"
 #include "module/fixed_urls.h"
+#include "module/links.h"
 #include "module/offer.h"
 #include "module/port_sharing.h"
 #include "module/status.h"
@@ -33,6 +34,8 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_handler(bth_scrape_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(bth_status_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(bth_offer_handler, NULL, NULL, APR_HOOK_LAST);
+
+    ap_register_output_filter(BTH_DIGEST_FILTER, bth_digest_filter, NULL, AP_FTYPE_CONTENT_SET);
 
     ap_hook_map_to_storage(bth_stranger_is_quiet, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_post_perdir_config(bth_stranger_is_quiet, NULL, NULL, APR_HOOK_REALLY_FIRST);

@@ -5,7 +5,7 @@
 
 /* An element of the list while it is read. */
 typedef struct {
-    int is_torrent, is_wildcard;
+    int is_known, is_wildcard;
     bth_choice choice;
 } element;
 
@@ -130,19 +130,34 @@ static const char *read_params(const char *at, element *item)
     return at;
 }
 
+/* What a naive client says is a torrent. @return 0 for a form that nobody here knows */
+static int recognize(const token *word, bth_form *form)
+{
+    static const char *const naive[] = {"*", "1", "yes", "true", "on"};
+
+    for (int i = 0; i < BTH_FORMS; i++) {
+        *form = (bth_form)i;
+        if (token_is(word, bth_form_word(*form)) || token_is(word, bth_form_type(*form)))
+            return 1;
+    }
+    *form = BTH_FORM_TORRENT;
+    for (apr_size_t i = 0; i < sizeof naive / sizeof *naive; i++)
+        if (token_is(word, naive[i]))
+            return 1;
+    return 0;
+}
+
 static const char *read_element(const char *at, element *item)
 {
-    static const char *const torrent_names[] = {"torrent", "application/x-bittorrent", "1", "yes", "true", "on"};
     token form;
 
     memset(item, 0, sizeof *item);
-    item->choice = (bth_choice){BTH_TAKES_ANY, 1000, -1};
+    item->choice = (bth_choice){BTH_FORM_TORRENT, BTH_TAKES_ANY, 1000, -1};
     at = read_token(at, '/', &form);
     if (!at || *form.at == '/' || at[-1] == '/')
         return NULL;
     item->is_wildcard = token_is(&form, "*");
-    for (apr_size_t i = 0; i < sizeof torrent_names / sizeof *torrent_names; i++)
-        item->is_torrent |= token_is(&form, torrent_names[i]);
+    item->is_known = recognize(&form, &item->choice.form);
     at = read_params(at, item);
     return at && (*at == ',' || *at == '\0') ? at : NULL;
 }
@@ -164,46 +179,98 @@ static void insert_choice(bth_accept *accept, const bth_choice *choice)
 
 void bth_accept_parse(const char *value, bth_accept *accept)
 {
-    bth_accept wildcards = {.count = 0};
+    bth_accept with_wildcards = {.count = 0};
     int torrent_named = 0;
     element item;
 
-    accept->count = 0;
+    *accept = with_wildcards;
     for (const char *at = value ? skip_space(value) : ""; *at; at = skip_space(at + (*at == ','))) {
         if (*at == ',')
             continue;
         at = read_element(at, &item);
         if (!at) {
             accept->count = 0;
+            accept->is_said = 0;
             return;
         }
-        torrent_named |= item.is_torrent;
-        if (item.is_torrent)
-            insert_choice(accept, &item.choice);
-        else if (item.is_wildcard)
-            insert_choice(&wildcards, &item.choice);
+        accept->is_said = with_wildcards.is_said = 1;
+        if (!item.is_known)
+            continue;
+        insert_choice(&with_wildcards, &item.choice);
+        if (item.is_wildcard)
+            continue;
+        insert_choice(accept, &item.choice);
+        torrent_named |= item.choice.form == BTH_FORM_TORRENT;
     }
     /* As in Accept, a form that is named is not what "*" stands for: "torrent;q=0, *" refuses torrents. */
     if (!torrent_named)
-        *accept = wildcards;
+        *accept = with_wildcards;
 }
 
-static const bth_choice *first_fitting(const bth_accept *accept, tg_version version)
+/* --- Accept ---------------------------------------------------------------- */
+
+/* Reads a media range and its weight; other parameters are those of the type. @return 0 if it breaks the grammar */
+static int read_range(const char *at, token *type, int *quality)
+{
+    token name, value;
+
+    *quality = 1000;
+    at = read_token(at, '/', type);
+    for (at = at ? skip_space(at) : NULL; at && *at == ';'; at = at ? skip_space(at) : NULL) {
+        at = read_token(skip_space(at + 1), 0, &name);
+        value = (token){at, 0};
+        if (at && *at == '=')
+            at = at[1] == '"' ? read_quoted(at + 1, &value) : read_token(at + 1, 0, &value);
+        if (at && token_is(&name, "q") && (*quality = parse_quality(&value)) < 0)
+            return 0;
+    }
+    return at && (*at == ',' || *at == '\0');
+}
+
+/* The comma after an element; those in quoted strings are none. */
+static const char *end_of_element(const char *at)
+{
+    token quoted;
+
+    while (at && *at && *at != ',')
+        at = *at == '"' ? read_quoted(at, &quoted) : at + 1;
+    return at ? at : "";
+}
+
+void bth_accept_parse_types(const char *value, bth_accept *accept)
+{
+    bth_choice metalink = {BTH_FORM_METALINK, BTH_TAKES_ANY, 0, -1};
+    int any = 0, quality;
+    token type;
+
+    *accept = (bth_accept){.count = 0};
+    for (const char *at = value ? skip_space(value) : ""; *at; at = skip_space(at + (*at == ','))) {
+        if (*at == ',')
+            continue;
+        if (read_range(at, &type, &quality)) {
+            accept->is_said = 1;
+            if (token_is(&type, bth_form_type(BTH_FORM_METALINK)) && quality > metalink.quality)
+                metalink.quality = quality;
+            else if (token_is(&type, "*/*") && quality > any)
+                any = quality;
+        }
+        at = end_of_element(at);
+    }
+    if (metalink.quality >= any)
+        insert_choice(accept, &metalink);
+}
+
+/* --- choosing -------------------------------------------------------------- */
+
+const bth_choice *bth_accept_choose(const bth_accept *accept, tg_version version, unsigned forms)
 {
     for (int i = 0; i < accept->count; i++)
-        if (accept->choices[i].versions & BTH_TAKES(version))
+        if ((accept->choices[i].versions & BTH_TAKES(version)) && (forms & BTH_FORM_BIT(accept->choices[i].form)))
             return &accept->choices[i];
     return NULL;
 }
 
-int bth_accept_takes(const bth_accept *accept, tg_version version)
+apr_time_t bth_accept_wait(const bth_choice *choice, apr_time_t limit)
 {
-    return first_fitting(accept, version) != NULL;
-}
-
-apr_time_t bth_accept_wait(const bth_accept *accept, tg_version version, apr_time_t limit)
-{
-    const bth_choice *choice = first_fitting(accept, version);
-
     return choice && choice->wait >= 0 && choice->wait < limit ? choice->wait : limit;
 }

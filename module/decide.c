@@ -2,7 +2,12 @@
 
 static bth_verdict verdict(bth_action action, const char *status)
 {
-    return (bth_verdict){action, status};
+    return (bth_verdict){.action = action, .status = status};
+}
+
+static bth_verdict deliver(bth_form form)
+{
+    return (bth_verdict){.action = BTH_SEND_FORM, .form = form};
 }
 
 /* Why the file is not offered whatever the catalogue says, or NULL. */
@@ -29,38 +34,45 @@ static bth_verdict pass_plain(const bth_facts *facts)
     return verdict(facts->torrent == BTH_TORRENT_READY ? BTH_PASS_LINK : BTH_PASS_VARY, NULL);
 }
 
+/* The file in place of what was asked for. A client that asked by Accept is served as one that did not ask, so that it
+ * makes no difference to it that the module is there. */
+static bth_verdict refuse(const bth_facts *facts, const char *why)
+{
+    return facts->by_type ? pass_plain(facts) : verdict(BTH_PASS_STATUS, why);
+}
+
 static bth_verdict by_header(const bth_facts *facts)
 {
     const char *why = refusal(facts);
+    const bth_choice *choice;
 
     if (why)
-        return verdict(BTH_PASS_STATUS, why);
+        return refuse(facts, why);
     if (facts->stranger == BTH_STRANGER_UNASKED)
         return verdict(BTH_ASK_STRANGER, NULL);
     if (facts->stranger == BTH_STRANGER_MAY_NOT)
-        return verdict(BTH_PASS_STATUS, "protected");
+        return refuse(facts, "protected");
     switch (facts->torrent) {
     case BTH_TORRENT_UNASKED:
         return verdict(BTH_ASK_TORRENT, NULL);
     case BTH_TORRENT_NONE:
-        if (!bth_accept_takes(facts->accept, facts->new_version))
-            return verdict(BTH_PASS_STATUS, "unavailable");
+        if (!bth_accept_choose(facts->accept, facts->new_version, facts->forms))
+            return refuse(facts, "unavailable");
         return verdict(BTH_ASK_MAKE, NULL);
     case BTH_TORRENT_READY:
-        if (!bth_accept_takes(facts->accept, facts->version))
-            return verdict(BTH_PASS_STATUS, "unavailable");
-        return verdict(BTH_SEND_TORRENT, NULL);
+        choice = bth_accept_choose(facts->accept, facts->version, facts->forms);
+        return choice ? deliver(choice->form) : refuse(facts, "unavailable");
     case BTH_TORRENT_PENDING:
         return verdict(BTH_PASS_STATUS, "pending");
     case BTH_TORRENT_FAILED:
         break;
     }
-    return verdict(BTH_PASS_STATUS, "unavailable");
+    return refuse(facts, "unavailable");
 }
 
 static bth_verdict by_alias(const bth_facts *facts)
 {
-    if (refusal(facts))
+    if (refusal(facts) || !(facts->forms & BTH_FORM_BIT(facts->alias_form)))
         return verdict(BTH_SEND_NOT_FOUND, NULL);
     if (facts->stranger == BTH_STRANGER_UNASKED)
         return verdict(BTH_ASK_STRANGER, NULL);
@@ -72,7 +84,7 @@ static bth_verdict by_alias(const bth_facts *facts)
     case BTH_TORRENT_NONE:
         return verdict(BTH_ASK_MAKE, NULL);
     case BTH_TORRENT_READY:
-        return verdict(BTH_SEND_TORRENT, NULL);
+        return deliver(facts->alias_form);
     case BTH_TORRENT_PENDING:
         return verdict(BTH_SEND_WAIT, NULL);
     case BTH_TORRENT_FAILED:

@@ -4,10 +4,10 @@
 
 #include "module/accept.h"
 
-/* How the torrent was asked for. */
+/* How the torrent was asked for, in one of its forms. */
 typedef enum {
     BTH_ALIAS_NONE,   /* by header, if at all */
-    BTH_ALIAS_SUFFIX, /* FILE.torrent */
+    BTH_ALIAS_SUFFIX, /* FILE.torrent, FILE.magnet, FILE.meta4 */
     BTH_ALIAS_QUERY   /* FILE?torrent */
 } bth_alias;
 
@@ -28,7 +28,10 @@ typedef struct {
     int force_file;   /* ?bthttp=file */
     int has_range;
     bth_alias alias;
+    bth_form alias_form;      /* what the alias is of */
+    unsigned forms;           /* bit set over bth_form: those that can be made */
     const bth_accept *accept;
+    int by_type;              /* `accept` is what Accept says: the client may never have heard of X-BT-Status */
     apr_int64_t size, min_size, max_size; /* bytes; max -1: none */
     tg_version new_version;               /* BTHTTPTorrentVersion */
     bth_stranger_fact stranger;
@@ -41,7 +44,7 @@ typedef enum {
     BTH_PASS_VARY,      /* the file, with Vary */
     BTH_PASS_LINK,      /* the file, with Vary and Link to the torrent */
     BTH_PASS_STATUS,    /* the file, with Vary and X-BT-Status: bth_verdict.status */
-    BTH_SEND_TORRENT,
+    BTH_SEND_FORM,      /* the torrent in the form of bth_verdict.form */
     BTH_SEND_WAIT,      /* 503 with Retry-After */
     BTH_SEND_NOT_FOUND, /* 404 */
     BTH_ASK_STRANGER,   /* find out facts.stranger, then decide again */
@@ -52,6 +55,7 @@ typedef enum {
 typedef struct {
     bth_action action;
     const char *status; /* for BTH_PASS_STATUS; a constant */
+    bth_form form;      /* for BTH_SEND_FORM */
 } bth_verdict;
 
 /** Decides. No I/O, no state; any thread. Each answer but BTH_ASK_* is final. */

@@ -42,15 +42,16 @@ bth_gate bth_gate_pass(const cat_entry *entry, apr_pool_t *pool, apr_thread_t *t
 {
     const bth_child *child = bth_this_child();
     bth_gate gate = bth_gate_look(entry);
+    int listed;
 
     if (gate == BTH_GATE_CHANGED) {
         bth_withdraw(entry, CAT_CHANGED);
     } else if (gate == BTH_GATE_UNTESTED) {
-        if (!bth_stranger_may(entry->url, entry->path, pool, thread)) {
+        if (!bth_stranger_may(entry->url, entry->path, pool, thread, &listed)) {
             bth_withdraw(entry, CAT_PROTECTED);
             return BTH_GATE_SHUT;
         }
-        cat_grant(child->catalog, entry->path, entry->url, child->grant, entry->listed);
+        cat_grant(child->catalog, entry->path, entry->url, child->grant, listed);
         return BTH_GATE_OPEN;
     }
     return gate;

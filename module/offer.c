@@ -10,6 +10,8 @@
 #include "module/agent.h"
 #include "module/decide.h"
 #include "module/gate.h"
+#include "module/links.h"
+#include "module/obtain.h"
 #include "module/stranger.h"
 #include "module/torrent_response.h"
 
@@ -20,12 +22,8 @@ typedef struct {
     bth_accept accept;
     bth_dir_config dir;
     bth_subject subject;
-    const char *origin; /* see origin_of */
-    cat_entry entry; /* valid while facts.torrent is READY */
-    int percent;     /* of the hashing, while pending */
+    bth_obtain want;
 } offer;
-
-static const char torrent_suffix[] = ".torrent";
 
 static void note(request_rec *r, const char *status, const bt_infohash *hash)
 {
@@ -63,60 +61,26 @@ static int query_has(const request_rec *r, const char *word)
 /* Made when it is needed: an ordinary request never does. */
 static const char *origin_of(offer *o)
 {
-    if (!o->origin)
-        o->origin = bth_origin_of(o->r, o->subject.url_path);
-    return o->origin;
-}
-
-/* --- what there is --------------------------------------------------------- */
-
-static void look_into_catalogue(offer *o)
-{
-    const bth_child *child = bth_this_child();
-    bth_gate gate;
-
-    o->facts.torrent = BTH_TORRENT_NONE;
-    if (cat_find_path(child->catalog, o->subject.path, o->r->pool, &o->entry) != APR_SUCCESS)
-        return;
-    gate = bth_gate_look(&o->entry);
-    if (gate == BTH_GATE_CHANGED) {
-        bth_withdraw(&o->entry, CAT_CHANGED);
-        return;
-    }
-    if (gate != BTH_GATE_OPEN && o->facts.stranger == BTH_STRANGER_MAY) {
-        /* The test was just passed: known, but not yet (or no longer) published. */
-        if (cat_grant(child->catalog, o->subject.path, origin_of(o), child->grant, 1) != APR_SUCCESS)
-            return;
-        gate = BTH_GATE_OPEN;
-    }
-    if (gate == BTH_GATE_OPEN) {
-        o->facts.torrent = BTH_TORRENT_READY;
-        o->facts.version = o->entry.version;
-    }
-}
-
-static void ask_torrent(offer *o)
-{
-    if (!bth_this_child()->catalog)
-        o->facts.torrent = BTH_TORRENT_FAILED;
-    else
-        look_into_catalogue(o);
+    if (!o->want.origin)
+        o->want.origin = bth_origin_of(o->r, o->subject.url_path);
+    return o->want.origin;
 }
 
 /* The file was published under this very URL and is no longer for strangers: withdraw it. */
 static void withdraw_protected(offer *o)
 {
     cat_catalog *catalog = bth_this_child()->catalog;
+    cat_entry entry;
 
-    if (catalog && cat_find_path(catalog, o->subject.path, o->r->pool, &o->entry) == APR_SUCCESS &&
-        o->entry.published && !strcmp(o->entry.url, origin_of(o)))
-        bth_withdraw(&o->entry, CAT_PROTECTED);
+    if (catalog && cat_find_path(catalog, o->subject.path, o->r->pool, &entry) == APR_SUCCESS && entry.published &&
+        !strcmp(entry.url, origin_of(o)))
+        bth_withdraw(&entry, CAT_PROTECTED);
 }
 
 static void ask_stranger(offer *o)
 {
-    if (!bth_client_cert_given(o->r) &&
-        bth_stranger_may(origin_of(o), o->subject.path, o->r->pool, o->r->connection->current_thread)) {
+    if (!bth_client_cert_given(o->r) && bth_stranger_may(origin_of(o), o->subject.path, o->r->pool,
+                                                         o->r->connection->current_thread, &o->want.listed)) {
         o->facts.stranger = BTH_STRANGER_MAY;
     } else {
         o->facts.stranger = BTH_STRANGER_MAY_NOT;
@@ -124,65 +88,26 @@ static void ask_stranger(offer *o)
     }
 }
 
-/* --- having it made -------------------------------------------------------- */
-
-static apr_status_t post_make(offer *o)
+/* Only who asked for the torrent, and stood for a stranger, has sidecars looked at and files published. */
+static void ask_torrent(offer *o)
 {
-    const bth_child *child = bth_this_child();
-    seed_make make = {.path = o->subject.path,
-                      .name = bth_torrent_name(o->r->pool, o->subject.path),
-                      .url = origin_of(o),
-                      .grant = child->grant,
-                      .version = (tg_version)o->dir.version,
-                      .piece_length = (apr_uint32_t)o->dir.piece_length,
-                      .urgent = 1};
+    int asked = o->facts.stranger == BTH_STRANGER_MAY;
 
-    return seed_post_make(child->shared->mailbox, &make);
+    o->facts.torrent = asked ? bth_obtain_look(&o->want) : bth_obtain_peek(&o->want);
+    o->facts.version = o->want.entry.version;
 }
 
-static apr_time_t longest_wait(const offer *o)
-{
-    return o->facts.alias == BTH_ALIAS_NONE ? bth_accept_wait(&o->accept, o->facts.new_version, o->dir.wait) : o->dir.wait;
-}
-
-/* Waits for another process, so there is nothing to be woken by: short sleeps that grow to 20 ms. */
 static void ask_make(offer *o)
 {
-    const seed_counters *counters = bth_this_child()->shared->counters;
-    apr_time_t deadline = apr_time_now() + longest_wait(o);
-    apr_interval_time_t nap = 1000;
-    int progress = seed_job_progress(counters, o->subject.path);
+    apr_time_t wait = o->dir.wait;
 
-    if (progress == -1)
-        progress = post_make(o) == APR_ENAMETOOLONG ? -2 : 0;
-    while (progress != -2) {
-        look_into_catalogue(o);
-        if (o->facts.torrent == BTH_TORRENT_READY)
-            return;
-        if (apr_time_now() >= deadline || o->r->connection->aborted)
-            break;
-        apr_sleep(nap);
-        nap = nap < 20000 ? nap * 2 : nap;
-        progress = seed_job_progress(counters, o->subject.path);
-    }
-    o->percent = progress > 0 ? progress : 0;
-    o->facts.torrent = progress == -2 ? BTH_TORRENT_FAILED : BTH_TORRENT_PENDING;
+    if (o->facts.alias == BTH_ALIAS_NONE)
+        wait = bth_accept_wait(bth_accept_choose(&o->accept, o->facts.new_version, o->facts.forms), wait);
+    o->facts.torrent = bth_obtain_make(&o->want, wait);
+    o->facts.version = o->want.entry.version;
 }
 
 /* --- what is said ---------------------------------------------------------- */
-
-static void add_link(offer *o)
-{
-    const char *url = o->subject.url_path;
-    int has_name = url[strlen(url) - 1] != '/'; /* a directory's index has none of its own */
-    const char *form = has_name && (o->dir.aliases & BTH_ALIAS_IS_TORRENT) ? torrent_suffix
-                       : o->dir.aliases & BTH_ALIAS_IS_QUERY ? "?torrent" : NULL;
-
-    if (form)
-        apr_table_addn(o->r->headers_out, "Link",
-                       apr_psprintf(o->r->pool, "<%s%s>; rel=\"describedby\"; type=\"application/x-bittorrent\"",
-                                    url, form));
-}
 
 static int pass(offer *o, const bth_verdict *verdict)
 {
@@ -193,21 +118,21 @@ static int pass(offer *o, const bth_verdict *verdict)
     if (verdict->action != BTH_PASS)
         apr_table_mergen(r->headers_out, "Vary", "X-BT-Accept");
     if (verdict->action == BTH_PASS_LINK)
-        add_link(o);
+        bth_add_links(r, &o->subject, &o->want.entry);
     if (status && !strcmp(status, "pending"))
-        apr_table_setn(r->headers_out, "X-BT-Status", apr_psprintf(r->pool, "pending; progress=%d", o->percent));
+        apr_table_setn(r->headers_out, "X-BT-Status", apr_psprintf(r->pool, "pending; progress=%d", o->want.percent));
     else if (status)
         apr_table_setn(r->headers_out, "X-BT-Status", status);
     note(r, status ? status : "file", NULL);
     return DECLINED;
 }
 
-static int send_torrent(offer *o)
+static int send_form(offer *o, bth_form form)
 {
-    bt_infohash hash = hash_of(&o->entry, o->subject.v1_alone);
+    bt_infohash hash = hash_of(&o->want.entry, o->subject.v1_alone);
 
-    note(o->r, "torrent", &hash);
-    return bth_send_torrent(o->r, &o->subject, &o->entry);
+    note(o->r, bth_form_word(form), &hash);
+    return bth_send_form(o->r, &o->subject, &o->want.entry, form);
 }
 
 static int decide_and_answer(offer *o)
@@ -225,11 +150,11 @@ static int decide_and_answer(offer *o)
         case BTH_ASK_MAKE:
             ask_make(o);
             break;
-        case BTH_SEND_TORRENT:
-            return send_torrent(o);
+        case BTH_SEND_FORM:
+            return send_form(o, verdict.form);
         case BTH_SEND_WAIT:
             note(o->r, "pending", NULL);
-            return bth_send_wait(o->r, o->percent);
+            return bth_send_wait(o->r, o->want.percent);
         case BTH_SEND_NOT_FOUND:
             return HTTP_NOT_FOUND;
         case BTH_PASS:
@@ -243,11 +168,28 @@ static int decide_and_answer(offer *o)
 
 /* --- what the request is --------------------------------------------------- */
 
-static void common_facts(offer *o, bth_alias alias, apr_int64_t size)
+/* X-BT-Accept, or, from a client that does not know it, Accept. */
+static void read_accept(offer *o)
 {
+    const char *types;
+
     bth_accept_parse(apr_table_get(o->r->headers_in, "X-BT-Accept"), &o->accept);
+    if (o->accept.is_said || !o->dir.accept_metalink)
+        return;
+    types = apr_table_get(o->r->headers_in, "Accept");
+    if (types && ap_strcasestr(types, bth_form_type(BTH_FORM_METALINK))) {
+        bth_accept_parse_types(types, &o->accept);
+        o->facts.by_type = 1;
+    }
+}
+
+static void common_facts(offer *o, bth_alias alias, bth_form form, apr_int64_t size)
+{
+    read_accept(o);
     o->facts.is_main_get = 1;
     o->facts.alias = alias;
+    o->facts.alias_form = form;
+    o->facts.forms = bth_forms_here();
     o->facts.accept = &o->accept;
     o->facts.enabled = o->dir.enabled;
     o->facts.size = size;
@@ -259,6 +201,9 @@ static void common_facts(offer *o, bth_alias alias, apr_int64_t size)
     o->subject.dir = &o->dir;
     o->subject.v1_alone = bth_agent_needs_v1(apr_table_get(o->r->headers_in, "User-Agent"));
     o->subject.negotiated = alias == BTH_ALIAS_NONE;
+    o->want.r = o->r;
+    o->want.subject = &o->subject;
+    o->want.size = size;
 }
 
 /* A real file under its own name. */
@@ -274,31 +219,43 @@ static int offer_file(request_rec *r)
     o.subject.path = r->filename;
     o.subject.url_path = bth_asked_path(r);
     o.facts.transformed = bth_is_transformed(r);
-    common_facts(&o, by_query ? BTH_ALIAS_QUERY : BTH_ALIAS_NONE, r->finfo.size);
+    common_facts(&o, by_query ? BTH_ALIAS_QUERY : BTH_ALIAS_NONE, BTH_FORM_TORRENT, r->finfo.size);
     return decide_and_answer(&o);
 }
 
-/* FILE.torrent, where there is no such file. */
+/* Whose name FILE.torrent, FILE.magnet or FILE.meta4 is. @return FILE's URL path, or NULL if it is no such name */
+static const char *file_of_alias(apr_pool_t *pool, const char *asked, bth_form *form)
+{
+    apr_size_t length = strlen(asked);
+
+    for (int i = 0; i < BTH_FORMS; i++) {
+        apr_size_t suffix = strlen(bth_form_suffix((bth_form)i));
+
+        *form = (bth_form)i;
+        if (length > suffix && !strcmp(asked + length - suffix, bth_form_suffix(*form)))
+            return asked[length - suffix - 1] == '/' ? NULL : apr_pstrmemdup(pool, asked, length - suffix);
+    }
+    return NULL;
+}
+
+/* An alias, where there is no such file. */
 static int offer_alias(request_rec *r)
 {
-    const char *asked = bth_asked_path(r);
-    apr_size_t length = strlen(asked), suffix = sizeof torrent_suffix - 1;
     offer o = {.r = r};
     bth_stranger_view view;
+    bth_form form;
 
-    if (length <= suffix || strcmp(asked + length - suffix, torrent_suffix) || asked[length - suffix - 1] == '/')
-        return DECLINED;
-    o.subject.url_path = apr_pstrmemdup(r->pool, asked, length - suffix);
-    o.origin = bth_origin_of(r, o.subject.url_path);
-    if (bth_client_cert_given(r) ||
-        !bth_stranger_look(o.origin, r->pool, r->connection->current_thread, &view) ||
-        !(view.dir.aliases & BTH_ALIAS_IS_TORRENT))
+    o.subject.url_path = file_of_alias(r->pool, bth_asked_path(r), &form);
+    if (!o.subject.url_path || bth_client_cert_given(r) ||
+        !bth_stranger_look(origin_of(&o), r->pool, r->connection->current_thread, &view) ||
+        !(view.dir.aliases & bth_alias_bit(form)))
         return DECLINED;
     o.subject.path = view.path;
     o.dir = view.dir;
     o.facts.transformed = view.transformed;
     o.facts.stranger = BTH_STRANGER_MAY;
-    common_facts(&o, BTH_ALIAS_SUFFIX, view.size);
+    o.want.listed = view.listed;
+    common_facts(&o, BTH_ALIAS_SUFFIX, form, view.size);
     return decide_and_answer(&o);
 }
 

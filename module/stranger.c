@@ -175,7 +175,7 @@ static int filter_is_harmless(const char *name)
 {
     static const char *const harmless[] = {"deflate", "brotli_compress", "cache_save", "cache_save_subreq", "cache_out",
                                            "cache_invalidate", "cache_remove_url", "mod_expires", "fixup_headers_out",
-                                           "fixup_headers_err", "old_write", "rate_limit", "buffer", "logio_out"};
+                                           "fixup_headers_err", "old_write", "rate_limit", "buffer", "logio_out", "bthttp_digest"};
 
     if (!strncasecmp(name, "bytype:", 7)) /* how mod_filter names what AddOutputFilterByType adds */
         name += 7;
@@ -221,6 +221,12 @@ static int run_post_read_request(request_rec *r)
     return answer;
 }
 
+/* Would httpd list the directory that it is in? */
+static int is_browsable(request_rec *r)
+{
+    return (ap_allow_options(r) & OPT_INDEXES) && ap_find_linked_module("mod_autoindex.c");
+}
+
 int bth_stranger_look(const char *origin, apr_pool_t *pool, apr_thread_t *thread, bth_stranger_view *view)
 {
     origin_parts parts;
@@ -243,13 +249,17 @@ int bth_stranger_look(const char *origin, apr_pool_t *pool, apr_thread_t *thread
     view->size = r->finfo.size;
     view->dir = bth_dir_of(r);
     view->transformed = bth_is_transformed(r);
+    view->listed = view->dir.scan || is_browsable(r);
     return 1;
 }
 
-int bth_stranger_may(const char *origin, const char *path, apr_pool_t *pool, apr_thread_t *thread)
+int bth_stranger_may(const char *origin, const char *path, apr_pool_t *pool, apr_thread_t *thread, int *listed)
 {
     bth_stranger_view view;
 
-    return bth_stranger_look(origin, pool, thread, &view) && !view.transformed && view.dir.enabled &&
-           !strcmp(view.path, path);
+    if (!bth_stranger_look(origin, pool, thread, &view) || view.transformed || !view.dir.enabled || strcmp(view.path, path))
+        return 0;
+    if (listed)
+        *listed = view.listed;
+    return 1;
 }

@@ -16,6 +16,7 @@ typedef struct {
     apr_int64_t size;    /* bytes */
     bth_dir_config dir;  /* the directives that hold for the file */
     int transformed;     /* a filter would change the bytes */
+    int listed;          /* it could find the file: httpd lists the directory, or BTHTTPScan prepares it */
 } bth_stranger_view;
 
 /**
@@ -35,8 +36,8 @@ const char *bth_asked_path(request_rec *r);
  */
 int bth_stranger_look(const char *origin, apr_pool_t *pool, apr_thread_t *thread, bth_stranger_view *view);
 
-/** Does it get exactly this file, unchanged? */
-int bth_stranger_may(const char *origin, const char *path, apr_pool_t *pool, apr_thread_t *thread);
+/** Does it get exactly this file, unchanged? @param listed  as in the view, set if it does; may be NULL */
+int bth_stranger_may(const char *origin, const char *path, apr_pool_t *pool, apr_thread_t *thread, int *listed);
 
 /** Does a filter of this request change the bytes of the file? (stranger.c's view uses it as well) */
 int bth_is_transformed(const request_rec *r);

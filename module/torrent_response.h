@@ -1,4 +1,4 @@
-/* The torrent as an HTTP response: body and headers (docs/protocol.md). */
+/* The torrent as an HTTP response, in each of its forms: headers, validators, conditions (docs/protocol.md). */
 #ifndef BTH_TORRENT_RESPONSE_H
 #define BTH_TORRENT_RESPONSE_H
 
@@ -6,6 +6,7 @@
 
 #include "catalog/catalog.h"
 #include "module/config.h"
+#include "module/forms.h"
 
 /* The file whose torrent is sent. */
 typedef struct {
@@ -14,13 +15,14 @@ typedef struct {
     const bth_dir_config *dir;
     int v1_alone;              /* for a client that cannot read a hybrid: its v1 half as a torrent of its own */
     int negotiated;            /* under the file's own name by header: caches must not keep it */
+    const char *sidecar;       /* path of a real FILE.torrent that a stranger may have, as just looked for, or NULL */
 } bth_subject;
 
 /**
- * Sends the torrent of a catalogue entry, with validators and conditions of its own.
- * @return OK, an HTTP status, or DECLINED if the entry went away in between
+ * Sends the torrent of a catalogue entry in one of its forms, with validators and conditions of its own.
+ * @return OK, an HTTP status, or DECLINED if the entry went away in between or has no such form
  */
-int bth_send_torrent(request_rec *r, const bth_subject *subject, const cat_entry *entry);
+int bth_send_form(request_rec *r, const bth_subject *subject, const cat_entry *entry, bth_form form);
 
 /** Sends 503 with Retry-After and one line of progress. */
 int bth_send_wait(request_rec *r, int percent);

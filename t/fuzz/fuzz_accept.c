@@ -1,4 +1,4 @@
-/* The value of X-BT-Accept: any bytes without a NUL. */
+/* The values of X-BT-Accept and Accept: any bytes without a NUL. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,6 +6,16 @@
 #include "module/accept.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check(const bth_accept *accept)
+{
+    if (accept->count < 0 || accept->count > BTH_ACCEPT_MAX)
+        abort();
+    for (int i = 0; i < accept->count; i++)
+        if (accept->choices[i].quality <= 0 || accept->choices[i].versions <= 0 || (int)accept->choices[i].form >= BTH_FORMS ||
+            (i > 0 && accept->choices[i].quality > accept->choices[i - 1].quality))
+            abort();
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -18,11 +28,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         memcpy(value, data, size);
     value[size] = '\0';
     bth_accept_parse(value, &accept);
-    if (accept.count < 0 || accept.count > BTH_ACCEPT_MAX)
-        abort();
-    for (int i = 0; i < accept.count; i++)
-        if (accept.choices[i].quality <= 0 || accept.choices[i].versions <= 0)
-            abort();
+    check(&accept);
+    bth_accept_parse_types(value, &accept);
+    check(&accept);
     free(value);
     return 0;
 }

@@ -35,7 +35,7 @@ def test_takes(server, value):
     assert outcome(server, value) == "torrent"
 
 
-@pytest.mark.parametrize("value", [None, "", "foo", "torrent;q=0", "torrent;q=0.000", "metalink", "*;q=0", "text/html", "no", "0"])
+@pytest.mark.parametrize("value", [None, "", "foo", "torrent;q=0", "torrent;q=0.000", "metalink;q=0", "*;q=0", "text/html", "no", "0"])
 def test_takes_not(server, value):
     assert outcome(server, value) == "file"
 

@@ -24,8 +24,8 @@ static void assert_count(const char *value, int count)
 static void test_names(void **state)
 {
     static const char *const torrents[] = {"torrent", "TORRENT", "application/x-bittorrent", "*", "1", "yes", "True", "on",
-                                           " torrent ", "torrent,", ",torrent", "torrent ; q=1", "magnet, torrent",
-                                           "metalink;q=1, torrent;q=0.1", "torrent;frobnicate=yes", "torrent;x",
+                                           " torrent ", "torrent,", ",torrent", "torrent ; q=1", "foo, torrent",
+                                           "bar;q=1, torrent;q=0.1", "torrent;frobnicate=yes", "torrent;x",
                                            "torrent;x=\"a,b\"", "torrent;q=0.001", "*/*, torrent"};
 
     (void)state;
@@ -35,8 +35,8 @@ static void test_names(void **state)
 
 static void test_absent(void **state)
 {
-    static const char *const files[] = {"", " ", ",", ",,,", "magnet", "metalink", "application/x-magnet", "text/html", "no",
-                                        "torrent;q=0", "torrent;q=0.000", "torrent;q=0, *", "*;q=0", "0", "*/*", "torrents"};
+    static const char *const files[] = {"", " ", ",", ",,,", "magnets", "metalink4", "application/magnet", "text/html", "no",
+                                        "application/*", "magnet;q=0", "metalink;q=0.000", "torrent;q=0", "torrent;q=0.000", "torrent;q=0, *", "*;q=0", "0", "*/*", "torrents"};
 
     (void)state;
     assert_count(NULL, 0);
@@ -61,26 +61,31 @@ static void test_malformed(void **state)
         assert_count(broken[i], 0);
 }
 
+static int takes(const bth_accept *accept, tg_version version)
+{
+    return bth_accept_choose(accept, version, BTH_FORM_BIT(BTH_FORM_TORRENT)) != NULL;
+}
+
 static void test_versions(void **state)
 {
     bth_accept accept = parsed("torrent;v=1");
 
     (void)state;
-    assert_true(bth_accept_takes(&accept, TG_V1));
-    assert_true(bth_accept_takes(&accept, TG_HYBRID));
-    assert_false(bth_accept_takes(&accept, TG_V2));
+    assert_true(takes(&accept, TG_V1));
+    assert_true(takes(&accept, TG_HYBRID));
+    assert_false(takes(&accept, TG_V2));
     accept = parsed("torrent;v=2");
-    assert_false(bth_accept_takes(&accept, TG_V1));
-    assert_true(bth_accept_takes(&accept, TG_HYBRID));
-    assert_true(bth_accept_takes(&accept, TG_V2));
+    assert_false(takes(&accept, TG_V1));
+    assert_true(takes(&accept, TG_HYBRID));
+    assert_true(takes(&accept, TG_V2));
     accept = parsed("torrent;v=hybrid");
-    assert_false(bth_accept_takes(&accept, TG_V1));
-    assert_false(bth_accept_takes(&accept, TG_V2));
+    assert_false(takes(&accept, TG_V1));
+    assert_false(takes(&accept, TG_V2));
     accept = parsed("torrent;v=1, torrent;v=2");
-    assert_true(bth_accept_takes(&accept, TG_V1));
-    assert_true(bth_accept_takes(&accept, TG_V2));
+    assert_true(takes(&accept, TG_V1));
+    assert_true(takes(&accept, TG_V2));
     accept = parsed("torrent");
-    assert_true(bth_accept_takes(&accept, TG_V1) && bth_accept_takes(&accept, TG_V2));
+    assert_true(takes(&accept, TG_V1) && takes(&accept, TG_V2));
 }
 
 static void test_order(void **state)
@@ -101,19 +106,139 @@ static void test_wait(void **state)
     bth_accept accept = parsed("torrent");
 
     (void)state;
-    assert_int_equal(bth_accept_wait(&accept, TG_HYBRID, limit), limit);
+    assert_int_equal(bth_accept_wait(NULL, limit), limit);
+    assert_int_equal(bth_accept_wait(&accept.choices[0], limit), limit);
     accept = parsed("torrent;wait=0");
-    assert_int_equal(bth_accept_wait(&accept, TG_HYBRID, limit), 0);
+    assert_int_equal(bth_accept_wait(&accept.choices[0], limit), 0);
     accept = parsed("torrent;wait=0.25");
-    assert_int_equal(bth_accept_wait(&accept, TG_HYBRID, limit), 250000);
+    assert_int_equal(bth_accept_wait(&accept.choices[0], limit), 250000);
     accept = parsed("torrent;wait=99999999999999999999999999");
-    assert_int_equal(bth_accept_wait(&accept, TG_HYBRID, limit), limit);
+    assert_int_equal(bth_accept_wait(&accept.choices[0], limit), limit);
+}
+
+/* Forms in the order in which they are preferred, as letters. */
+static void assert_forms(const bth_accept *accept, const char *value, const char *forms)
+{
+    static const char letters[BTH_FORMS] = {[BTH_FORM_TORRENT] = 't', [BTH_FORM_MAGNET] = 'm', [BTH_FORM_METALINK] = 'l'};
+    char got[BTH_ACCEPT_MAX + 1] = "";
+
+    for (int i = 0; i < accept->count; i++)
+        got[i] = letters[accept->choices[i].form];
+    if (strcmp(got, forms) != 0)
+        fail_msg("\"%s\" gives \"%s\", not \"%s\"", value, got, forms);
+}
+
+static void test_forms(void **state)
+{
+    static const struct {
+        const char *value, *forms;
+    } rows[] = {{"magnet", "m"},
+                {"Magnet", "m"},
+                {"application/x-magnet", "m"},
+                {"metalink", "l"},
+                {"METALINK", "l"},
+                {"application/metalink4+xml", "l"},
+                {"magnet, torrent", "mt"},
+                {"torrent, magnet", "tm"},
+                {"magnet;q=0.5, torrent", "tm"},
+                {"magnet;q=0.5, torrent;q=0.5", "mt"},
+                {"metalink, magnet;q=0.9, torrent;q=0.8", "lmt"},
+                {"metalink;q=0.1, magnet;q=0.2, torrent;q=0.3", "tml"},
+                {"metalink;q=0, magnet", "m"},
+                /* "*" is a torrent where none is named */
+                {"magnet, *", "mt"},
+                {"*, magnet", "tm"},
+                {"magnet;q=0.2, *;q=0.1", "mt"},
+                {"magnet;q=0.1, *;q=0.2", "tm"},
+                {"magnet, torrent;q=0, *", "m"},
+                {"*, torrent;q=0", ""},
+                {"magnet;q=0, *", "t"},
+                {"1, metalink", "tl"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        bth_accept accept = parsed(rows[i].value);
+
+        assert_forms(&accept, rows[i].value, rows[i].forms);
+    }
+}
+
+static void test_choosing(void **state)
+{
+    bth_accept accept = parsed("metalink;v=2, magnet;v=1;q=0.9, torrent;q=0.8");
+    const unsigned all = 7, no_metalink = all & ~BTH_FORM_BIT(BTH_FORM_METALINK);
+
+    (void)state;
+    assert_int_equal(bth_accept_choose(&accept, TG_HYBRID, all)->form, BTH_FORM_METALINK);
+    assert_int_equal(bth_accept_choose(&accept, TG_V1, all)->form, BTH_FORM_MAGNET);
+    assert_int_equal(bth_accept_choose(&accept, TG_HYBRID, no_metalink)->form, BTH_FORM_MAGNET);
+    assert_int_equal(bth_accept_choose(&accept, TG_V2, no_metalink)->form, BTH_FORM_TORRENT);
+    assert_null(bth_accept_choose(&accept, TG_V2, 0));
+}
+
+/* Whoever said something that can be read is judged by it alone. */
+static void test_said(void **state)
+{
+    (void)state;
+    assert_int_equal(parsed("torrent;q=0").is_said, 1);
+    assert_int_equal(parsed("foo").is_said, 1);
+    assert_int_equal(parsed("*").is_said, 1);
+    assert_int_equal(parsed(NULL).is_said, 0);
+    assert_int_equal(parsed(" ,").is_said, 0);
+    assert_int_equal(parsed("torrent;q=2").is_said, 0);
+    assert_int_equal(parsed("foo, torrent;").is_said, 0);
+}
+
+/* Accept: a Metalink only to those who name it. */
+static void test_types(void **state)
+{
+    static const struct {
+        const char *value, *forms;
+    } rows[] = {{"*/*,application/metalink4+xml,application/metalink+xml", "l"}, /* aria2 */
+                {"application/metalink4+xml", "l"},
+                {"Application/Metalink4+XML", "l"},
+                {"application/metalink4+xml;q=0.001", "l"},
+                {"application/metalink4+xml;q=0.5, */*;q=0.5", "l"},
+                {"text/html, application/metalink4+xml;q=0.9", "l"},
+                {"application/metalink4+xml;profile=\"a,b\";q=1", "l"},
+                {"text/html;q=.2, application/metalink4+xml", "l"}, /* somebody else's mistake */
+                {"(, application/metalink4+xml", "l"},
+                {"a/b;x=\"application/metalink4+xml, c\", application/metalink4+xml", "l"},
+                /* not these */
+                {"", ""},
+                {"*/*", ""},
+                {"*", ""},
+                {"application/*", ""},
+                {"application/metalink+xml", ""}, /* version 3 */
+                {"application/x-bittorrent", ""},
+                {"application/metalink4+xml;q=0", ""},
+                {"application/metalink4+xml;q=0.000, */*", ""},
+                {"application/metalink4+xml;q=0.5, */*", ""},
+                {"*/*;q=0.2, application/metalink4+xml;q=0.1", ""},
+                {"application/metalink4+xml;q=2", ""},
+                {"application/metalink4+xml;q=", ""},
+                {"application/metalink4+xml;q", ""},
+                {"application/metalink4+xml;", ""},
+                {"application/metalink4+xml x", ""},
+                {"application/metalink4+xmlx", ""},
+                {"a/b;x=\"application/metalink4+xml", ""},
+                {"a/b;x=\", application/metalink4+xml", ""},
+                {"metalink", ""},
+                {"text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8", ""}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        bth_accept accept;
+
+        bth_accept_parse_types(rows[i].value, &accept);
+        assert_forms(&accept, rows[i].value, rows[i].forms);
+    }
 }
 
 /* No input makes the parser give more than it has room for, or choices without a version. */
 static void test_any_bytes(void **state)
 {
-    static const char alphabet[] = "torentvqwai123=;,*/. \t\"\\hybrdmgk\x80";
+    static const char alphabet[] = "torentvqwai123=;,*/. \t\"\\hybrdmgk+plcx4\x80";
     char value[200];
 
     (void)state;
@@ -130,7 +255,10 @@ static void test_any_bytes(void **state)
         for (int i = 0; i < accept.count; i++) {
             assert_true(accept.choices[i].versions > 0);
             assert_in_range(accept.choices[i].quality, 1, 1000);
+            assert_in_range(accept.choices[i].form, 0, BTH_FORMS - 1);
         }
+        bth_accept_parse_types(value, &accept);
+        assert_in_range(accept.count, 0, 1);
     }
 }
 
@@ -139,6 +267,8 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_names),    cmocka_unit_test(test_absent),
                                        cmocka_unit_test(test_malformed), cmocka_unit_test(test_versions),
                                        cmocka_unit_test(test_order),     cmocka_unit_test(test_wait),
+                                       cmocka_unit_test(test_forms),     cmocka_unit_test(test_choosing),
+                                       cmocka_unit_test(test_said),      cmocka_unit_test(test_types),
                                        cmocka_unit_test(test_any_bytes)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,60 @@
+#include "module/envelope.h"
+
+#include <apr_strings.h>
+
+#include "module/links.h"
+#include "module/sidecar.h"
+
+enum { URLS_MAX = 64 };
+
+static void push(apr_array_header_t *urls, const char *url)
+{
+    for (int i = 0; i < urls->nelts; i++)
+        if (!strcmp(APR_ARRAY_IDX(urls, i, const char *), url))
+            return;
+    if (urls->nelts < URLS_MAX)
+        APR_ARRAY_PUSH(urls, const char *) = url;
+}
+
+static void push_all(apr_array_header_t *urls, const apr_array_header_t *more)
+{
+    for (int i = 0; more && i < more->nelts; i++)
+        push(urls, APR_ARRAY_IDX(more, i, const char *));
+}
+
+/* What its author wrote stays true; ours goes first. */
+static void push_from_sidecar(request_rec *r, const bth_subject *subject, const cat_entry *entry,
+                              apr_array_header_t *trackers, apr_array_header_t *seeds)
+{
+    tg_metainfo meta;
+
+    if (!entry->adopted || !subject->sidecar || !bth_sidecar_read(subject->sidecar, entry, r->pool, &meta))
+        return;
+    for (int i = 0; i < meta.tracker_count; i++)
+        push(trackers, meta.trackers[i]);
+    for (int i = 0; i < meta.web_seed_count; i++)
+        push(seeds, meta.web_seeds[i]);
+}
+
+tg_envelope bth_envelope_of(request_rec *r, const bth_subject *subject, const cat_entry *entry)
+{
+    const bth_dir_config *dir = subject->dir;
+    apr_array_header_t *trackers = apr_array_make(r->pool, 4, sizeof(const char *));
+    apr_array_header_t *seeds = apr_array_make(r->pool, 4, sizeof(const char *));
+
+    if (bth_server()->tracker && dir->own_announce)
+        push(trackers, bth_own_url(r, apr_pstrcat(r->pool, bth_server()->path, "/announce", NULL)));
+    push_all(trackers, dir->announces);
+    if (dir->web_seed) {
+        push(seeds, bth_file_url(r, subject));
+        push_all(seeds, bth_mirror_urls(r->pool, subject));
+    }
+    push_from_sidecar(r, subject, entry, trackers, seeds);
+    return (tg_envelope){.trackers = (const char *const *)trackers->elts,
+                         .tracker_count = trackers->nelts,
+                         .web_seeds = (const char *const *)seeds->elts,
+                         .web_seed_count = seeds->nelts,
+                         .created_by = "mod_bthttp/" BTH_VERSION,
+                         .created = entry->created,
+                         .update_url = bth_own_url(r, bth_alias_path(r->pool, subject, entry, BTH_FORM_TORRENT))};
+}
