@@ -40,15 +40,18 @@ apr_status_t tg_metainfo_write(bt_buf *buf, const tg_torrent *torrent, const tg_
 typedef struct {
     const char *path; /* elements joined by "/", NUL-terminated, no "..", no empty element */
     apr_int64_t length;
+    apr_int64_t offset; /* among all bytes that pieces cover, padding included */
     unsigned char root[BT_HASH_V2_SIZE]; /* zero if v1 only or empty */
 } tg_file;
 
 typedef struct {
-    tg_torrent torrent; /* length: of all files together */
+    tg_torrent torrent; /* as one that we made; stamps of members are zero but for their size */
     const char *name;
     int is_private;
-    const tg_file *files; /* padding files are left out */
+    int is_directory;     /* the files lie in a directory that is called `name`, else it is one file of that name */
+    const tg_file *files; /* padding files are left out, empty ones are not */
     int file_count;
+    apr_int64_t covered; /* bytes that v1 pieces cover: some pad the end of the last file too; 0 if v2 only */
     const unsigned char *pieces; /* v1: 20 bytes a piece, NULL if v2 only */
     apr_size_t pieces_length;
     const char *const *trackers;

@@ -30,7 +30,8 @@ static apr_size_t join(tg_reader *in, char *path, apr_size_t used, const bt_ben 
     return used + element->string_length;
 }
 
-static tg_file *add_file(tg_reader *in, const char *path, apr_size_t path_length, apr_int64_t length)
+static tg_file *add_file(tg_reader *in, const char *path, apr_size_t path_length, apr_int64_t offset,
+                         apr_int64_t length)
 {
     tg_file *file;
 
@@ -42,8 +43,9 @@ static tg_file *add_file(tg_reader *in, const char *path, apr_size_t path_length
     file = apr_array_push(in->files);
     memset(file, 0, sizeof *file);
     file->path = apr_pstrmemdup(in->pool, path, path_length);
+    file->offset = offset;
     file->length = length;
-    in->meta->torrent.length += length;
+    in->content += length;
     return file;
 }
 
@@ -103,7 +105,7 @@ static int read_v1_file(tg_reader *in, const bt_ben *dict, int hybrid)
         return 1;
     if (hybrid && length && offset % in->meta->torrent.piece_length)
         return tg_refuse(in, "a file of a hybrid that does not start with a piece");
-    return read_v1_path(in, dict, path, &used) && add_file(in, path, used, length);
+    return read_v1_path(in, dict, path, &used) && add_file(in, path, used, offset, length);
 }
 
 static int read_v1_list(tg_reader *in)
@@ -116,7 +118,7 @@ static int read_v1_list(tg_reader *in)
     if (bt_ben_get(&in->info, "length", BT_BEN_INTEGER, &dict)) {
         in->v1_single = 1;
         return read_length(in, &in->info, &length) && (in->v1_length = length, 1) &&
-               add_file(in, in->meta->name, strlen(in->meta->name), length);
+               add_file(in, in->meta->name, strlen(in->meta->name), 0, length);
     }
     if (!bt_ben_get(&in->info, "files", BT_BEN_LIST, &list))
         return tg_refuse(in, "neither length nor files");
@@ -154,9 +156,9 @@ static int read_v2_file(tg_reader *in, const bt_ben *dict, const char *path, apr
         return 0;
     if (has_attribute(dict, 'l') || has_attribute(dict, 'p'))
         return tg_refuse(in, "symbolic links and padding are not supported in a file tree");
-    if (length > LENGTH_MAX - in->meta->torrent.length)
+    if (length > LENGTH_MAX - in->content)
         return tg_refuse(in, "too long");
-    file = add_file(in, path, used, length);
+    file = add_file(in, path, used, in->v2_pieces * in->meta->torrent.piece_length, length);
     if (!file)
         return 0;
     in->v2_pieces += tg_piece_count(length, in->meta->torrent.piece_length);
@@ -232,6 +234,43 @@ static int paths_differ(tg_reader *in)
     return 1;
 }
 
+/* As the maker of a torrent leaves it: members are what is not empty, and the length ends with the last of them. */
+static void set_members(tg_reader *in)
+{
+    tg_torrent *torrent = &in->meta->torrent;
+    tg_member *members = apr_pcalloc(in->pool, (apr_size_t)in->files->nelts * sizeof *members);
+
+    for (int i = 0; i < in->files->nelts; i++) {
+        const tg_file *file = &in->meta->files[i];
+        tg_member *member = &members[torrent->member_count];
+
+        if (!file->length)
+            continue;
+        member->path = file->path;
+        member->stamp.size = file->length;
+        member->offset = file->offset;
+        memcpy(member->root, file->root, sizeof member->root);
+        torrent->length = file->offset + file->length;
+        torrent->member_count++;
+    }
+    torrent->members = torrent->member_count ? members : NULL;
+}
+
+static void set_files(tg_reader *in)
+{
+    tg_metainfo *meta = in->meta;
+
+    meta->files = (const tg_file *)in->files->elts;
+    meta->file_count = in->files->nelts;
+    meta->covered = in->v1_length;
+    meta->is_directory = meta->torrent.version & TG_V1 ? !in->v1_single
+                                                       : meta->file_count != 1 || strcmp(meta->files[0].path, meta->name) != 0;
+    if (meta->is_directory)
+        set_members(in);
+    else
+        meta->torrent.length = meta->files[0].length;
+}
+
 int tg_read_files(tg_reader *in)
 {
     apr_array_header_t *v1 = NULL;
@@ -244,11 +283,10 @@ int tg_read_files(tg_reader *in)
     }
     if (in->meta->torrent.version & TG_V2) {
         in->files = apr_array_make(in->pool, 1, sizeof(tg_file));
-        in->meta->torrent.length = 0;
+        in->content = 0;
         if (!read_v2_list(in) || (v1 && !same_files(in, v1)))
             return 0;
     }
-    in->meta->files = (const tg_file *)in->files->elts;
-    in->meta->file_count = in->files->nelts;
+    set_files(in);
     return paths_differ(in);
 }

@@ -26,6 +26,7 @@ typedef struct {
     apr_array_header_t *files;   /* of tg_file */
     apr_hash_t *layers;          /* root to bt_ben: piece layers that were found right */
     apr_size_t path_bytes;       /* of all paths so far */
+    apr_int64_t content;         /* of all files, bytes */
     apr_int64_t v1_length;       /* padding included, bytes */
     apr_int64_t v2_pieces;       /* of all files */
     int v1_single;               /* a v1 torrent of one file, without a directory */

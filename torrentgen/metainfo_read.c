@@ -128,20 +128,56 @@ static int read_layers(tg_reader *in, const bt_ben *top, const tg_engine *engine
     return 1;
 }
 
-/* A torrent of one file has its layer at hand, as one that we made. */
-static void take_layer(tg_reader *in)
+/* tg_read_files has seen that it is there, and as long as it must be. NULL: the file is no larger than a piece. */
+static const bt_ben *layer_of(const tg_reader *in, const tg_file *file)
+{
+    return file->length > in->meta->torrent.piece_length ? apr_hash_get(in->layers, file->root, sizeof file->root) : NULL;
+}
+
+/* Layers of several files one after the other. Equal files share one in the .torrent, so that few bytes could ask for very
+ * many: as many as there may be pieces. */
+static void take_layers_of_members(tg_reader *in)
 {
     tg_torrent *torrent = &in->meta->torrent;
+    apr_size_t length = 0;
+    unsigned char *to;
     const bt_ben *layer;
 
-    if (!(torrent->version & TG_V2) || in->meta->file_count != 1)
+    for (int i = 0; i < in->meta->file_count; i++)
+        length += (layer = layer_of(in, &in->meta->files[i])) ? layer->string_length : 0;
+    if (!length)
         return;
-    memcpy(torrent->root, in->meta->files[0].root, sizeof torrent->root);
-    layer = torrent->length > torrent->piece_length ? apr_hash_get(in->layers, torrent->root, sizeof torrent->root) : NULL;
+    torrent->layer = to = apr_palloc(in->pool, length);
+    torrent->layer_length = length;
+    for (int i = 0; i < in->meta->file_count; i++)
+        if ((layer = layer_of(in, &in->meta->files[i]))) {
+            memcpy(to, layer->string, layer->string_length);
+            to += layer->string_length;
+        }
+}
+
+static void take_layer(tg_reader *in, const tg_file *file)
+{
+    tg_torrent *torrent = &in->meta->torrent;
+    const bt_ben *layer = layer_of(in, file);
+
+    memcpy(torrent->root, file->root, sizeof torrent->root);
     if (layer) {
         torrent->layer = layer->string;
         torrent->layer_length = layer->string_length;
     }
+}
+
+static void take_layers(tg_reader *in)
+{
+    tg_torrent *torrent = &in->meta->torrent;
+
+    if (!(torrent->version & TG_V2))
+        return;
+    if (in->meta->is_directory)
+        take_layers_of_members(in);
+    else
+        take_layer(in, &in->meta->files[0]);
 }
 
 /* --- around the infodict ------------------------------------------------------------------------------------------- */
@@ -266,7 +302,7 @@ static int read_all(tg_reader *in, const bt_ben *top, const tg_engine *engine, t
     if (!read_name(in) || !read_kind(in) || !read_layers(in, top, engine, hasher) || !tg_read_files(in) ||
         !check_counts(in) || !hash_infodict(in, engine, hasher))
         return 0;
-    take_layer(in);
+    take_layers(in);
     read_trackers(in, top);
     read_web_seeds(in, top);
     read_hints(in, top);

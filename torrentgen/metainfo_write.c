@@ -1,5 +1,8 @@
 #include "torrentgen/metainfo.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/bencode.h"
 
 static void add_trackers(bt_buf *buf, const tg_envelope *envelope)
@@ -20,11 +23,63 @@ static void add_trackers(bt_buf *buf, const tg_envelope *envelope)
     bt_ben_close(buf);
 }
 
+/* The layer of a member. */
+typedef struct {
+    const unsigned char *root, *layer;
+    apr_size_t length; /* bytes */
+} member_layer;
+
+static int compare_roots(const void *a, const void *b)
+{
+    return memcmp(((const member_layer *)a)->root, ((const member_layer *)b)->root, BT_HASH_V2_SIZE);
+}
+
+/* @return how many members have one */
+static apr_size_t list_layers(const tg_torrent *torrent, member_layer *list)
+{
+    const unsigned char *at = torrent->layer;
+    apr_size_t count = 0;
+
+    for (apr_size_t i = 0; i < torrent->member_count; i++) {
+        const tg_member *member = &torrent->members[i];
+        apr_int64_t pieces = tg_piece_count(member->stamp.size, torrent->piece_length);
+
+        if (pieces < 2)
+            continue;
+        list[count++] = (member_layer){member->root, at, (apr_size_t)pieces * BT_HASH_V2_SIZE};
+        at += pieces * BT_HASH_V2_SIZE;
+    }
+    return count;
+}
+
+/* Sorted by root, and once where several files are the same. */
+static void add_layers_of_members(bt_buf *buf, const tg_torrent *torrent)
+{
+    member_layer *list = malloc(torrent->member_count * sizeof *list);
+    apr_size_t count;
+
+    if (!list) {
+        buf->status = APR_ENOMEM;
+        return;
+    }
+    count = list_layers(torrent, list);
+    qsort(list, count, sizeof *list, compare_roots);
+    for (apr_size_t i = 0; i < count; i++) {
+        if (i && compare_roots(&list[i - 1], &list[i]) == 0)
+            continue;
+        bt_ben_add_string(buf, list[i].root, BT_HASH_V2_SIZE);
+        bt_ben_add_string(buf, list[i].layer, list[i].length);
+    }
+    free(list);
+}
+
 static void add_piece_layers(bt_buf *buf, const tg_torrent *torrent)
 {
     bt_ben_add_text(buf, "piece layers");
     bt_ben_open(buf, 'd');
-    if (torrent->layer_length) {
+    if (torrent->members) {
+        add_layers_of_members(buf, torrent);
+    } else if (torrent->layer_length) {
         bt_ben_add_string(buf, torrent->root, sizeof torrent->root);
         bt_ben_add_string(buf, torrent->layer, torrent->layer_length);
     }

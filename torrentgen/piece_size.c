@@ -21,17 +21,6 @@ apr_uint32_t tg_piece_length_for(apr_int64_t length)
     return TG_PIECE_MIN;
 }
 
-apr_int64_t tg_content_length(const tg_torrent *torrent)
-{
-    apr_int64_t length = 0;
-
-    if (!torrent->members)
-        return torrent->length;
-    for (apr_size_t i = 0; i < torrent->member_count; i++)
-        length += torrent->members[i].stamp.size;
-    return length;
-}
-
 apr_int64_t tg_piece_count(apr_int64_t length, apr_uint32_t piece_length)
 {
     return length / piece_length + (length % piece_length != 0);

@@ -8,31 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "torrentgen/job.h"
-
-/* A job's state, guarded by the queue's lock. */
-typedef enum {
-    NEW,      /* nobody has looked at the file */
-    STARTING, /* one worker is */
-    HASHING,  /* workers take runs of pieces */
-    CLOSING   /* out of the ring; one worker finishes it and tells its owner */
-} phase;
-
-/* One waiting file. In the ring until it is closed; the worker that closes it frees it. */
-typedef struct entry {
-    struct entry *next, *before; /* ring */
-    tg_job job;                  /* members are constant while HASHING; each run writes its own part of the results */
-    tg_progress_fn *progress;
-    tg_done_fn *done;
-    void *baton;
-    phase phase;
-    apr_int64_t taken, hashed; /* pieces; taken: handed to workers */
-    int workers;               /* that are at it just now */
-    apr_status_t status;       /* the first failure */
-    int cancel;                /* atomic; set when status is */
-    int telling;               /* a worker is in progress(); it will tell what comes in meanwhile, too */
-    int told;                  /* per cent */
-} entry;
+#include "torrentgen/schedule.h"
 
 typedef struct {
     tg_queue *queue;
@@ -43,164 +19,138 @@ typedef struct {
 struct tg_queue {
     pthread_mutex_t lock;
     pthread_cond_t changed; /* there may be something to do, or stopping */
-    entry *turn;            /* whose turn it is next, in the ring of all jobs; NULL when there are none */
-    int jobs, max_jobs;
+    tg_schedule schedule;
+    int jobs, max_jobs;     /* those that are closed just now no longer count */
+    apr_uint64_t bytes_done;
     int stopping;
     int threads; /* that run */
     member *members;
 };
 
-/* --- the ring; all under the lock ------------------------------------------------------------------------------- */
-
-static void ring_add(tg_queue *queue, entry *added)
-{
-    if (!queue->turn) {
-        added->next = added->before = added;
-        queue->turn = added;
-    } else { /* last in line: before the one whose turn it is */
-        added->next = queue->turn;
-        added->before = queue->turn->before;
-        added->before->next = added->next->before = added;
-    }
-    queue->jobs++;
-}
-
-static void ring_remove(tg_queue *queue, entry *gone)
-{
-    if (queue->turn == gone)
-        queue->turn = gone->next == gone ? NULL : gone->next;
-    gone->next->before = gone->before;
-    gone->before->next = gone->next;
-    queue->jobs--;
-}
-
-static void fail(entry *failed, apr_status_t status)
-{
-    if (failed->status == APR_SUCCESS)
-        failed->status = status;
-    __atomic_store_n(&failed->cancel, 1, __ATOMIC_RELAXED);
-}
-
-static int is_complete(const entry *one)
-{
-    return one->workers == 0 && one->phase != STARTING &&
-           (one->status != APR_SUCCESS || (one->phase == HASHING && one->hashed == one->job.pieces));
-}
-
-static int has_work(const entry *one)
-{
-    return one->phase == NEW ||
-           (one->phase == HASHING && one->status == APR_SUCCESS && one->taken < one->job.pieces) || is_complete(one);
-}
-
-/* Whose turn it is; the turn passes on. */
-static entry *next_with_work(tg_queue *queue)
-{
-    entry *one = queue->turn;
-
-    for (int i = 0; i < queue->jobs; i++, one = one->next)
-        if (has_work(one)) {
-            queue->turn = one->next;
-            return one;
-        }
-    return NULL;
-}
-
 /* --- what a worker does; each is called with the lock held, works without it, and returns with it -------------------- */
 
-static void free_entry(entry *one)
+static void free_entry(tg_entry *entry)
 {
-    tg_job_free(&one->job);
-    free(one);
+    tg_job_free(&entry->job);
+    free(entry);
 }
 
-static void start(tg_queue *queue, entry *one)
+static void start(tg_queue *queue, tg_entry *entry)
 {
     apr_status_t status;
 
-    one->phase = STARTING;
+    tg_schedule_begin(&queue->schedule, entry);
     pthread_mutex_unlock(&queue->lock);
-    status = tg_job_start(&one->job);
+    status = tg_job_start(&entry->job);
     pthread_mutex_lock(&queue->lock);
-    one->phase = HASHING;
+    entry->phase = TG_HASHING;
     if (status != APR_SUCCESS)
-        fail(one, status);
-    pthread_cond_broadcast(&queue->changed);
+        tg_entry_fail(entry, status);
+    else
+        tg_schedule_bytes(&queue->schedule, entry, entry->job.layout.content);
+    if (entry->rank == TG_URGENT) /* all may take part */
+        pthread_cond_broadcast(&queue->changed);
 }
 
 /* In order and never twice at once; who finds another telling leaves it to that one and goes on. */
-static void tell_progress(tg_queue *queue, entry *one)
+static void tell_progress(tg_queue *queue, tg_entry *entry)
 {
     int percent;
 
-    if (!one->progress || one->telling)
+    if (!entry->progress || entry->telling)
         return;
-    one->telling = 1;
-    while ((percent = (int)(one->hashed * 100 / one->job.pieces)) > one->told) {
-        one->told = percent;
+    entry->telling = 1;
+    while ((percent = (int)(entry->hashed * 100 / tg_job_pieces(&entry->job))) > entry->told) {
+        entry->told = percent;
         pthread_mutex_unlock(&queue->lock);
-        one->progress(one->baton, percent);
+        entry->progress(entry->baton, percent);
         pthread_mutex_lock(&queue->lock);
     }
-    one->telling = 0;
+    entry->telling = 0;
 }
 
-static void hash_run(tg_queue *queue, entry *one, tg_worker *hands)
+static void hash_run(tg_queue *queue, tg_entry *entry, tg_worker *hands)
 {
-    apr_int64_t first = one->taken, run = tg_job_run(&one->job, hands);
+    apr_int64_t first = entry->taken, run = tg_job_run(&entry->job, hands), bytes;
+    int in_order = entry->rank != TG_URGENT;
     apr_status_t status;
 
-    if (run > one->job.pieces - first)
-        run = one->job.pieces - first;
-    one->taken += run;
-    one->workers++;
+    if (run > tg_job_pieces(&entry->job) - first)
+        run = tg_job_pieces(&entry->job) - first;
+    entry->taken += run;
+    entry->workers++;
     pthread_mutex_unlock(&queue->lock);
-    status = tg_job_hash(&one->job, hands, first, run, &one->cancel);
+    status = tg_job_hash(&entry->job, hands, first, run, in_order, &entry->cancel);
+    bytes = tg_layout_bytes(&entry->job.layout, first, run);
     pthread_mutex_lock(&queue->lock);
     if (status != APR_SUCCESS) {
-        fail(one, status);
+        tg_entry_fail(entry, status);
     } else {
-        one->hashed += run;
-        tell_progress(queue, one);
+        entry->hashed += run;
+        queue->bytes_done += (apr_uint64_t)bytes;
+        tg_schedule_bytes(&queue->schedule, entry, entry->bytes_left - bytes);
+        tell_progress(queue, entry);
     }
-    one->workers--;
+    entry->workers--;
 }
 
-static void close_job(tg_queue *queue, entry *one, tg_worker *hands)
+static void tell_done(const tg_entry *entry, apr_status_t status, const tg_result *result)
 {
-    apr_status_t status = one->status;
-    tg_result result = {0};
+    if (entry->digest_done)
+        entry->digest_done(entry->baton, status, result->digest);
+    else
+        entry->done(entry->baton, status, result);
+}
 
-    one->phase = CLOSING;
-    ring_remove(queue, one); /* before done(), which may add the next */
+/* Its sidecar was wrong, and all is to be hashed in another way: everybody may take part again. */
+static void begin_anew(tg_queue *queue, tg_entry *entry)
+{
+    entry->taken = entry->hashed = 0;
+    entry->phase = TG_HASHING;
+    tg_schedule_bytes(&queue->schedule, entry, entry->job.layout.content);
+    if (queue->stopping)
+        tg_entry_fail(entry, APR_EINTR);
+    pthread_cond_broadcast(&queue->changed);
+}
+
+static void close_job(tg_queue *queue, tg_entry *entry, tg_worker *hands)
+{
+    apr_status_t status = entry->status;
+    tg_result result;
+
+    entry->phase = TG_CLOSING;
     pthread_mutex_unlock(&queue->lock);
-    if (status == APR_SUCCESS)
-        status = tg_job_finish(&one->job, hands, &result.torrent);
-    if (status != APR_SUCCESS)
-        memset(&result.torrent, 0, sizeof result.torrent);
-    result.stamp = one->job.stamp;
-    one->done(one->baton, status, &result);
-    free_entry(one);
+    status = tg_job_finish(&entry->job, hands, status, &result);
+    pthread_mutex_lock(&queue->lock);
+    if (status == APR_INCOMPLETE) {
+        begin_anew(queue, entry);
+        return;
+    }
+    tg_schedule_remove(&queue->schedule, entry);
+    queue->jobs--; /* before done(), which may add the next */
+    pthread_mutex_unlock(&queue->lock);
+    tell_done(entry, status, &result);
+    free_entry(entry);
     pthread_mutex_lock(&queue->lock);
 }
 
 static void work(tg_queue *queue, tg_worker *hands)
 {
-    entry *one;
+    tg_entry *entry;
 
     pthread_mutex_lock(&queue->lock);
     for (;;) {
-        one = next_with_work(queue);
-        if (!one && queue->stopping)
+        entry = tg_schedule_next(&queue->schedule);
+        if (!entry && queue->stopping)
             break; /* a job without work for us has a worker who will close it */
-        if (!one)
+        if (!entry)
             pthread_cond_wait(&queue->changed, &queue->lock);
-        else if (is_complete(one))
-            close_job(queue, one, hands);
-        else if (one->phase == NEW)
-            start(queue, one);
+        else if (tg_entry_is_complete(entry))
+            close_job(queue, entry, hands);
+        else if (entry->phase == TG_NEW)
+            start(queue, entry);
         else
-            hash_run(queue, one, hands);
+            hash_run(queue, entry, hands);
     }
     pthread_mutex_unlock(&queue->lock);
 }
@@ -272,43 +222,96 @@ apr_status_t tg_queue_create(tg_queue **result, int threads, int max_jobs, apr_p
     return status;
 }
 
-apr_status_t tg_queue_add(tg_queue *queue, const tg_request *request, tg_progress_fn *progress, tg_done_fn *done,
-                          void *baton)
+/* Takes over the entry, whatever comes of it. @param status  of making its job */
+static apr_status_t take(tg_queue *queue, tg_entry *entry, tg_rank rank, apr_status_t status)
 {
-    entry *one = calloc(1, sizeof *one);
-    apr_status_t status;
-
-    if (!one)
-        return APR_ENOMEM;
-    one->progress = progress;
-    one->done = done;
-    one->baton = baton;
-    status = tg_job_init(&one->job, request);
     if (status == APR_SUCCESS) {
         pthread_mutex_lock(&queue->lock);
-        if (queue->stopping)
+        if (queue->stopping) {
             status = APR_EINTR;
-        else if (queue->jobs == queue->max_jobs)
+        } else if (queue->jobs == queue->max_jobs) {
             status = APR_ENOSPC;
-        else
-            ring_add(queue, one);
-        pthread_cond_signal(&queue->changed);
+        } else {
+            queue->jobs++;
+            tg_schedule_add(&queue->schedule, entry, rank);
+            pthread_cond_signal(&queue->changed);
+        }
         pthread_mutex_unlock(&queue->lock);
     }
     if (status != APR_SUCCESS)
-        free_entry(one);
+        free_entry(entry);
     return status;
+}
+
+apr_status_t tg_queue_add(tg_queue *queue, const tg_request *request, tg_progress_fn *progress, tg_done_fn *done,
+                          void *baton)
+{
+    tg_entry *entry = calloc(1, sizeof *entry);
+
+    if (!entry)
+        return APR_ENOMEM;
+    entry->progress = progress;
+    entry->done = done;
+    entry->baton = baton;
+    entry->bytes_left = request->size;
+    return take(queue, entry, request->urgent ? TG_URGENT : TG_OTHERS, tg_job_init(&entry->job, request));
+}
+
+apr_status_t tg_queue_digest(tg_queue *queue, const char *path, const bt_stamp *stamp, tg_digest_fn *done, void *baton)
+{
+    tg_entry *entry = calloc(1, sizeof *entry);
+
+    if (!entry)
+        return APR_ENOMEM;
+    entry->digest_done = done;
+    entry->baton = baton;
+    entry->bytes_left = stamp->size;
+    return take(queue, entry, TG_DIGESTS, tg_job_init_digest(&entry->job, path, stamp));
+}
+
+apr_status_t tg_queue_raise(tg_queue *queue, const char *path)
+{
+    apr_status_t status = APR_NOTFOUND;
+
+    pthread_mutex_lock(&queue->lock);
+    if (tg_schedule_raise(&queue->schedule, path)) {
+        status = APR_SUCCESS;
+        pthread_cond_broadcast(&queue->changed);
+    }
+    pthread_mutex_unlock(&queue->lock);
+    return status;
+}
+
+void tg_queue_stats(tg_queue *queue, tg_queue_figures *figures)
+{
+    const tg_schedule *schedule = &queue->schedule;
+
+    memset(figures, 0, sizeof *figures);
+    pthread_mutex_lock(&queue->lock);
+    for (int rank = 0; rank < TG_RINGS; rank++) {
+        *(rank == TG_URGENT ? &figures->urgent : &figures->waiting) += schedule->count[rank] - schedule->begun[rank];
+        figures->hashing += schedule->begun[rank];
+    }
+    figures->bytes_done = queue->bytes_done;
+    figures->bytes_left = schedule->bytes_left;
+    pthread_mutex_unlock(&queue->lock);
+}
+
+static void cancel_all(tg_schedule *schedule)
+{
+    for (int rank = 0; rank < TG_RINGS; rank++) {
+        tg_entry *entry = schedule->turn[rank];
+
+        for (int i = 0; i < schedule->count[rank]; i++, entry = entry->next)
+            tg_entry_fail(entry, APR_EINTR);
+    }
 }
 
 void tg_queue_stop(tg_queue *queue)
 {
-    entry *one;
-
     pthread_mutex_lock(&queue->lock);
     queue->stopping = 1;
-    one = queue->turn;
-    for (int i = 0; i < queue->jobs; i++, one = one->next)
-        fail(one, APR_EINTR);
+    cancel_all(&queue->schedule);
     pthread_cond_broadcast(&queue->changed);
     pthread_mutex_unlock(&queue->lock);
     for (int i = 0; i < queue->threads; i++) {

@@ -11,6 +11,13 @@
 
 typedef struct tg_queue tg_queue;
 
+/* Bounds of a torrent of several files. */
+enum {
+    TG_FILES_MAX = 65536,     /* files */
+    TG_ELEMENTS_MAX = 24,     /* elements of a path: readers of bencoding bound its depth */
+    TG_MEMBER_PATH_MAX = 4000 /* bytes of a path */
+};
+
 /* A file of a torrent of several. */
 typedef struct {
     const char *path; /* absolute */

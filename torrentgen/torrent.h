@@ -2,6 +2,8 @@
 #ifndef TG_TORRENT_H
 #define TG_TORRENT_H
 
+#include <apr_pools.h>
+
 #include "base/infohash.h"
 #include "base/stamp.h"
 
@@ -42,6 +44,9 @@ typedef struct {
 
 /** Bytes of all members together, without padding; of a torrent of one file its length. */
 apr_int64_t tg_content_length(const tg_torrent *torrent);
+
+/** Copies all that it points to. */
+void tg_torrent_copy(tg_torrent *copy, const tg_torrent *torrent, apr_pool_t *pool);
 
 /** Pieces of a file of `length` bytes. */
 apr_int64_t tg_piece_count(apr_int64_t length, apr_uint32_t piece_length);

@@ -1,5 +1,5 @@
-/* Any bytes are refused with a reason, or give a torrent whose parts fit each other; one of a single file can be written
- * again with the same info-hashes. */
+/* Any bytes are refused with a reason, or give a torrent whose parts fit each other, and that can be written again: what is
+ * read then is the same. */
 #include <apr_general.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -31,6 +31,36 @@ static apr_int64_t check_files(const tg_metainfo *meta)
     return total;
 }
 
+static void check_members(const tg_metainfo *meta)
+{
+    const tg_torrent *torrent = &meta->torrent;
+    apr_size_t layers = 0;
+
+    must(meta->is_directory || (!torrent->members && meta->file_count == 1));
+    must(!torrent->members == !torrent->member_count);
+    for (apr_size_t i = 0; i < torrent->member_count; i++) {
+        const tg_member *member = &torrent->members[i];
+        apr_int64_t pieces = tg_piece_count(member->stamp.size, torrent->piece_length);
+
+        must(member->stamp.size > 0 && member->offset >= 0 && member->offset + member->stamp.size <= torrent->length);
+        must(!i || member->offset >= member[-1].offset + member[-1].stamp.size);
+        must(!(torrent->version & TG_V2) || member->offset % torrent->piece_length == 0);
+        layers += pieces > 1 && torrent->version & TG_V2 ? (apr_size_t)pieces * BT_HASH_V2_SIZE : 0;
+    }
+    must(!torrent->members || layers == torrent->layer_length);
+    must(!torrent->layer == !torrent->layer_length);
+}
+
+static void same_members(const tg_torrent *a, const tg_torrent *b)
+{
+    must(a->member_count == b->member_count && a->length == b->length && a->layer_length == b->layer_length);
+    must(!a->layer_length || memcmp(a->layer, b->layer, a->layer_length) == 0);
+    for (apr_size_t i = 0; i < a->member_count; i++) {
+        must(strcmp(a->members[i].path, b->members[i].path) == 0 && a->members[i].offset == b->members[i].offset);
+        must(memcmp(a->members[i].root, b->members[i].root, BT_HASH_V2_SIZE) == 0);
+    }
+}
+
 static void write_again(const tg_metainfo *meta, apr_pool_t *pool)
 {
     const tg_envelope envelope = {.trackers = meta->trackers,
@@ -47,7 +77,7 @@ static void write_again(const tg_metainfo *meta, apr_pool_t *pool)
     must(bt_infohash_equal(&again.torrent.v1, &meta->torrent.v1));
     must(memcmp(again.torrent.v2.b, meta->torrent.v2.b, sizeof again.torrent.v2.b) == 0);
     must(again.tracker_count == meta->tracker_count && again.web_seed_count == meta->web_seed_count);
-    must(again.torrent.layer_length == meta->torrent.layer_length);
+    same_members(&again.torrent, &meta->torrent);
     bt_buf_free(&buf);
 }
 
@@ -62,11 +92,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (tg_metainfo_read(data, size, pool, &meta, &why) != APR_SUCCESS) {
         must(why && *why);
     } else {
-        must(check_files(&meta) == meta.torrent.length);
+        must(check_files(&meta) == tg_content_length(&meta.torrent));
+        check_members(&meta);
         must(!(meta.torrent.version & TG_V1) == !meta.pieces);
         must(bt_infohash_is_zero(&meta.torrent.v1) == !(meta.torrent.version & TG_V1));
-        if (meta.file_count == 1)
-            write_again(&meta, pool);
+        write_again(&meta, pool);
     }
     apr_pool_destroy(pool);
     return 0;

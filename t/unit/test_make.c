@@ -224,15 +224,16 @@ static void test_an_engine_with_lanes(void **state)
             const tg_request request = {
                 .path = path, .name = "lanes", .version = (tg_version)version, .piece_length = 32768};
             tg_job job;
-            tg_torrent torrent;
+            tg_result result;
 
             assert_int_equal(tg_job_init(&job, &request), APR_SUCCESS);
             assert_int_equal(tg_job_start(&job), APR_SUCCESS);
-            assert_int_equal(job.pieces, 12);
+            assert_int_equal(tg_job_pieces(&job), 12);
             for (apr_int64_t first = (11 / run) * run; first >= 0; first -= run) /* runs in any order */
-                assert_int_equal(tg_job_hash(&job, &worker, first, 12 - first < run ? 12 - first : run, &never), APR_SUCCESS);
-            assert_int_equal(tg_job_finish(&job, &worker, &torrent), APR_SUCCESS);
-            check_torrent(&torrent, "lanes", data, sizeof data);
+                assert_int_equal(tg_job_hash(&job, &worker, first, 12 - first < run ? 12 - first : run, 0, &never),
+                                 APR_SUCCESS);
+            assert_int_equal(tg_job_finish(&job, &worker, APR_SUCCESS, &result), APR_SUCCESS);
+            check_torrent(&result.torrent, "lanes", data, sizeof data);
             tg_job_free(&job);
         }
     tg_worker_free(&worker);
@@ -344,22 +345,22 @@ static void change_at_step(change_fn *change, int step)
     char *path = naive_file("changing", data, sizeof data);
     const tg_request request = {.path = path, .name = "f", .version = TG_HYBRID, .piece_length = 16384};
     apr_status_t status = APR_SUCCESS;
-    tg_torrent torrent;
+    tg_result result;
     tg_worker worker;
     tg_job job;
 
     assert_int_equal(tg_worker_init(&worker, tg_engine_default()), APR_SUCCESS);
     assert_int_equal(tg_job_init(&job, &request), APR_SUCCESS);
     assert_int_equal(tg_job_start(&job), APR_SUCCESS);
-    for (int piece = 0; piece < job.pieces && status == APR_SUCCESS; piece++) {
+    for (int piece = 0; piece < tg_job_pieces(&job) && status == APR_SUCCESS; piece++) {
         if (piece == step)
             change(path);
-        status = tg_job_hash(&job, &worker, piece, 1, &never);
+        status = tg_job_hash(&job, &worker, piece, 1, 0, &never);
     }
-    if (step == job.pieces)
+    if (step == tg_job_pieces(&job))
         change(path);
-    if (status == APR_SUCCESS)
-        status = tg_job_finish(&job, &worker, &torrent);
+    status = tg_job_finish(&job, &worker, status, &result);
+    assert_string_equal(result.culprit, path);
     assert_int_equal(status, APR_EBUSY);
     tg_job_free(&job);
     tg_worker_free(&worker);
@@ -387,7 +388,7 @@ static void test_cancelled(void **state)
     assert_int_equal(tg_worker_init(&worker, tg_engine_default()), APR_SUCCESS);
     assert_int_equal(tg_job_init(&job, &request), APR_SUCCESS);
     assert_int_equal(tg_job_start(&job), APR_SUCCESS);
-    assert_int_equal(tg_job_hash(&job, &worker, 0, 1, &always), APR_EINTR);
+    assert_int_equal(tg_job_hash(&job, &worker, 0, 1, 0, &always), APR_EINTR);
     tg_job_free(&job);
     tg_worker_free(&worker);
     free(path);

@@ -209,6 +209,11 @@ static void test_v1_of_many_files(void **state)
     assert_string_equal(meta.files[1].path, "c");
     assert_string_equal(meta.files[2].path, "d");
     assert_int_equal(meta.torrent.length, 20000);
+    assert_true(meta.is_directory);
+    assert_int_equal(meta.torrent.member_count, 2); /* the empty file is none */
+    assert_string_equal(meta.torrent.members[1].path, "d");
+    assert_int_equal(meta.torrent.members[1].offset, 10000); /* no padding: not at a piece's beginning */
+    assert_int_equal(meta.covered, 20000);
     assert_int_equal(meta.torrent.piece_length, 16000); /* odd piece lengths exist in the wild */
 }
 
@@ -220,7 +225,10 @@ static void test_padding_files_are_left_out(void **state)
 
     assert_int_equal(meta.file_count, 2);
     assert_string_equal(meta.files[1].path, "b");
-    assert_int_equal(meta.torrent.length, 10010);
+    assert_int_equal(meta.torrent.length, 16384 + 10);
+    assert_int_equal(tg_content_length(&meta.torrent), 10010);
+    assert_int_equal(meta.torrent.members[1].offset, 16384);
+    assert_int_equal(meta.files[1].offset, 16384);
 }
 
 static void test_utf8_names_win(void **state)
@@ -344,6 +352,8 @@ static void test_v2_of_one_block(void **state)
     assert_string_equal(meta.files[0].path, "a");
     assert_memory_equal(meta.torrent.root, ROOT, 32);
     assert_null(meta.torrent.layer);
+    assert_null(meta.torrent.members);
+    assert_false(meta.is_directory);
     assert_null(meta.pieces);
     assert_true(bt_infohash_is_zero(&meta.torrent.v1));
 }
@@ -356,7 +366,12 @@ static void test_v2_tree(void **state)
     assert_string_equal(meta.files[0].path, "x/y");
     assert_string_equal(meta.files[1].path, "x/z/zz");
     assert_string_equal(meta.files[2].path, "yyy");
-    assert_int_equal(meta.torrent.length, 7);
+    assert_int_equal(meta.torrent.length, 16384 + 4);
+    assert_int_equal(tg_content_length(&meta.torrent), 7);
+    assert_int_equal(meta.torrent.member_count, 2);
+    assert_memory_equal(meta.torrent.members[0].root, ROOT, 32);
+    assert_int_equal(meta.torrent.members[1].offset, 16384);
+    assert_int_equal(meta.torrent.members[1].stamp.size, 4);
 }
 
 static void test_layers(void **state)
@@ -434,8 +449,11 @@ static void test_hybrids(void **state)
     meta = accepted(HYBRID("1:b" LEAF("3") "1:c" LEAF("5"), "5:filesl" FILE_V1("3", "1:b") PAD("16381") FILE_V1("5", "1:c") "e",
                          "40:" HASH20 HASH20));
     assert_int_equal(meta.file_count, 2);
-    assert_int_equal(meta.torrent.length, 8);
-    accepted(HYBRID("1:b" LEAF("3"), "5:filesl" FILE_V1("3", "1:b") PAD("16381") "e", "20:" HASH20)); /* padded at the end */
+    assert_int_equal(tg_content_length(&meta.torrent), 8);
+    assert_int_equal(meta.torrent.length, 16384 + 5);
+    meta = accepted(HYBRID("1:b" LEAF("3"), "5:filesl" FILE_V1("3", "1:b") PAD("16381") "e", "20:" HASH20));
+    assert_int_equal(meta.torrent.length, 3); /* padded at the end, too: */
+    assert_int_equal(meta.covered, 16384);
     refuse(HYBRID("1:a" LEAF("3"), "6:lengthi4e", "20:" HASH20), "a hybrid whose halves differ");
     refuse(HYBRID("1:b" LEAF("3"), "6:lengthi3e", "20:" HASH20), "a hybrid whose halves differ");
     refuse(HYBRID("1:a" LEAF("3"), "5:filesl" FILE_V1("3", "1:a") "e", "20:" HASH20), "a hybrid whose halves differ");
@@ -511,7 +529,7 @@ static void test_what_others_made(void **state)
         assert_int_equal(meta.torrent.version, one->version);
         assert_int_equal(meta.file_count, one->files);
         assert_int_equal(meta.is_private, one->is_private);
-        assert_true(meta.torrent.length == one->length);
+        assert_true(tg_content_length(&meta.torrent) == one->length);
         assert_hex(one->file, one->v1, meta.torrent.v1.b, BT_HASH_SIZE);
         assert_hex(one->file, one->v2, meta.torrent.v2.b, BT_HASH_V2_SIZE);
         assert_hex(one->file, one->keyless, meta.torrent.v1_keyless.b, BT_HASH_SIZE);
