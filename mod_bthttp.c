@@ -9,6 +9,7 @@
 #include <mpm_common.h>
 
 #include "module/child.h"
+#include "module/feed.h"
 #include "module/fixed_urls.h"
 #include "module/links.h"
 #include "module/offer.h"
@@ -33,6 +34,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_handler(bth_announce_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(bth_scrape_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(bth_status_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(bth_feed_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(bth_offer_handler, NULL, NULL, APR_HOOK_LAST);
 
     ap_register_output_filter(BTH_DIGEST_FILTER, bth_digest_filter, NULL, AP_FTYPE_CONTENT_SET);

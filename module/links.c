@@ -5,6 +5,9 @@
 #include <apr_base64.h>
 #include <apr_strings.h>
 
+#include <limits.h>
+#include <string.h>
+
 #include "torrentgen/metalink.h"
 
 unsigned bth_forms_here(void)
@@ -32,11 +35,19 @@ int bth_alias_bit(bth_form form)
     return bits[form];
 }
 
+/* httpd looks for a real file of the alias's name first, and a name that is too long for one is an error to it. */
+static int suffix_fits(const bth_subject *subject, bth_form form)
+{
+    const char *slash = strrchr(subject->path, '/');
+
+    return strlen(slash ? slash + 1 : subject->path) + strlen(bth_form_suffix(form)) <= NAME_MAX;
+}
+
 const char *bth_alias_path(apr_pool_t *pool, const bth_subject *subject, const cat_entry *entry, bth_form form)
 {
     const bt_stamp none = {0};
     const char *url = subject->url_path;
-    int has_name = url[strlen(url) - 1] != '/'; /* a directory's index has none of its own */
+    int has_name = url[strlen(url) - 1] != '/' && suffix_fits(subject, form); /* a directory's index has none of its own */
     int taken = form == BTH_FORM_TORRENT && entry && !bt_stamp_equal(&entry->sidecar, &none);
 
     if (has_name && (subject->dir->aliases & bth_alias_bit(form)) && !taken)

@@ -227,7 +227,8 @@ static int is_browsable(request_rec *r)
     return (ap_allow_options(r) & OPT_INDEXES) && ap_find_linked_module("mod_autoindex.c");
 }
 
-int bth_stranger_look(const char *origin, apr_pool_t *pool, apr_thread_t *thread, bth_stranger_view *view)
+/* @return the request as it stands before its handler would run, redirects followed, or NULL if it was refused */
+static request_rec *visit(const char *origin, apr_pool_t *pool, apr_thread_t *thread)
 {
     origin_parts parts;
     request_rec *r;
@@ -235,14 +236,21 @@ int bth_stranger_look(const char *origin, apr_pool_t *pool, apr_thread_t *thread
     int answer;
 
     if (!split_origin(pool, origin, &parts) || !(c = stranger_connection(&parts, pool, thread)))
-        return 0;
+        return NULL;
     r = stranger_request(c, &parts, parts.path);
     if (bth_client_certs_wanted(r->server))
-        return 0;
+        return NULL;
     answer = r->status == HTTP_OK ? run_post_read_request(r) : r->status;
-    if (answer != OK && answer != DECLINED)
-        return 0;
-    if (ap_process_request_internal(r) != OK || !(r = follow_redirects(r, &parts)) || !is_plain_file(r))
+    if ((answer != OK && answer != DECLINED) || ap_process_request_internal(r) != OK)
+        return NULL;
+    return follow_redirects(r, &parts);
+}
+
+int bth_stranger_look(const char *origin, apr_pool_t *pool, apr_thread_t *thread, bth_stranger_view *view)
+{
+    request_rec *r = visit(origin, pool, thread);
+
+    if (!r || !is_plain_file(r))
         return 0;
     ap_run_insert_filter(r);
     view->path = r->filename;
@@ -261,5 +269,28 @@ int bth_stranger_may(const char *origin, const char *path, apr_pool_t *pool, apr
         return 0;
     if (listed)
         *listed = view.listed;
+    return 1;
+}
+
+/* mod_dir puts an index file in the place of its directory while the request is looked up. */
+static int is_directory(const request_rec *r, const char *path)
+{
+    apr_size_t length = strlen(path);
+
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    return r->status == HTTP_OK && r->finfo.filetype == APR_DIR && (!r->path_info || !*r->path_info) &&
+           (!r->handler || !strcmp(r->handler, DIR_MAGIC_TYPE)) && !strncmp(r->filename, path, length) &&
+           (!r->filename[length] || !strcmp(r->filename + length, "/"));
+}
+
+int bth_stranger_look_directory(const char *origin, const char *path, apr_pool_t *pool, apr_thread_t *thread,
+                                bth_stranger_view *view)
+{
+    request_rec *r = visit(origin, pool, thread);
+
+    if (!r || !is_directory(r, path))
+        return 0;
+    *view = (bth_stranger_view){.path = r->filename, .dir = bth_dir_of(r), .listed = is_browsable(r)};
     return 1;
 }

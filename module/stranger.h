@@ -39,6 +39,16 @@ int bth_stranger_look(const char *origin, apr_pool_t *pool, apr_thread_t *thread
 /** Does it get exactly this file, unchanged? @param listed  as in the view, set if it does; may be NULL */
 int bth_stranger_may(const char *origin, const char *path, apr_pool_t *pool, apr_thread_t *thread, int *listed);
 
+/**
+ * Asks for a directory as the stranger.
+ * @param origin  as bth_origin_of, of its URL, which ends with a slash
+ * @param path    the directory that it must be, with or without a slash at the end
+ * @param view    listed: its listing is shown; size and transformed say nothing
+ * @return 0 if it may not be had, or is not what the URL leads to: an index file hides its directory
+ */
+int bth_stranger_look_directory(const char *origin, const char *path, apr_pool_t *pool, apr_thread_t *thread,
+                                bth_stranger_view *view);
+
 /** Does a filter of this request change the bytes of the file? (stranger.c's view uses it as well) */
 int bth_is_transformed(const request_rec *r);
 

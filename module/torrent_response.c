@@ -18,7 +18,7 @@ const char *bth_torrent_name(apr_pool_t *pool, const char *path)
     return tg_name_of(pool, path);
 }
 
-static const char *etag_of(apr_pool_t *pool, const bt_buf *body)
+const char *bth_etag_of(apr_pool_t *pool, const bt_buf *body)
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
     char hex[33];
@@ -66,7 +66,7 @@ static void set_headers(request_rec *r, const bth_subject *subject, const cat_en
                         const bt_buf *body)
 {
     const char *name = bth_torrent_name(r->pool, subject->path);
-    const char *etag = etag_of(r->pool, body);
+    const char *etag = bth_etag_of(r->pool, body);
 
     forget_file_headers(r);
     ap_set_content_type(r, bth_form_type(form));

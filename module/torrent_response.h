@@ -4,6 +4,7 @@
 
 #include <httpd.h>
 
+#include "base/buf.h"
 #include "catalog/catalog.h"
 #include "module/config.h"
 #include "module/forms.h"
@@ -29,6 +30,9 @@ int bth_send_wait(request_rec *r, int percent);
 
 /** The last element of a file's path as a torrent's name: bytes that are not UTF-8 are percent-encoded. */
 const char *bth_torrent_name(apr_pool_t *pool, const char *path);
+
+/** A strong validator of a body: follows from its bytes. */
+const char *bth_etag_of(apr_pool_t *pool, const bt_buf *body);
 
 /** Sends a body in one brigade with its exact length. @param type  constant */
 int bth_send_body(request_rec *r, const char *type, const void *body, apr_size_t length);
