@@ -45,6 +45,7 @@ static apr_status_t add_bytes(tg_digest *digest, int fd, apr_int64_t offset, apr
             return got ? errno : APR_EBUSY;
         if (!EVP_DigestUpdate(digest->sha256, digest->buffer, (apr_size_t)got))
             return APR_EGENERAL;
+        digest->length += got;
         offset += got;
         length -= got;
     }

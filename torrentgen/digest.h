@@ -10,6 +10,7 @@
 typedef struct {
     struct evp_md_ctx_st *sha256; /* NULL: not begun */
     unsigned char *buffer;
+    apr_int64_t length; /* bytes so far */
 } tg_digest;
 
 /** @return APR_ENOMEM, or APR_EGENERAL if OpenSSL fails. Ends with tg_digest_free in either case */

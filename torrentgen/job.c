@@ -252,8 +252,8 @@ static apr_status_t end_digest(tg_job *job)
 {
     apr_status_t status;
 
-    if (!job->digest.sha256 || job->digest_lost || job->has_digest)
-        return APR_SUCCESS;
+    if (!job->digest.sha256 || job->has_digest || job->digest.length != job->one.stamp.size)
+        return APR_SUCCESS; /* not wanted, there already, or the order was broken */
     status = tg_digest_end(&job->digest, job->digest_value);
     job->has_digest = status == APR_SUCCESS;
     return status;

@@ -37,7 +37,6 @@ typedef struct {
     const char *culprit;  /* atomic */
 
     tg_digest digest;   /* fed by one thread at a time */
-    int digest_lost;    /* the order was broken: there will be none */
     int has_digest;     /* and that is it: */
     unsigned char digest_value[32];
     bt_buf infodict;

@@ -93,7 +93,6 @@ tg_entry *tg_schedule_raise(tg_schedule *schedule, const char *path)
             continue;
         tg_schedule_remove(schedule, entry);
         tg_schedule_add(schedule, entry, TG_URGENT);
-        entry->job.digest_lost = 1;
         return entry;
     }
     return NULL;

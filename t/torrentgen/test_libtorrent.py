@@ -35,10 +35,13 @@ class Made:
         self.content = random.Random(f"{piece} {size}").randbytes(size)
         self.file.write_bytes(self.content)
         self.path = directory / "out.torrent"
+        self.make(build, version, piece)
+        self.torrent = Torrent(self.path.read_bytes())
+
+    def make(self, build, version, piece):
         run = subprocess.run([build / "t/unit/tg_make_cli", self.file, version, str(piece), self.path], check=True,
                              capture_output=True, text=True)
         self.hashes = dict(line.split() for line in run.stdout.splitlines())
-        self.torrent = Torrent(self.path.read_bytes())
 
 
 @pytest.fixture(scope="module")
