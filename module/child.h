@@ -23,6 +23,9 @@ const bth_child *bth_this_child(void);
 /** The same to be filled in, by life.c alone. */
 bth_child *bth_own_child(void);
 
+/** Starts a thread that nobody joins; signals are for httpd's own threads. @return 0 if it cannot be */
+int bth_start_detached(void *(*run)(void *), void *baton);
+
 /* Hooks (life.c). */
 int bth_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp);
 int bth_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);

@@ -18,9 +18,11 @@
 #include "base/log.h"
 #include "module/client_certs.h"
 #include "module/gate.h"
+#include "module/scan.h"
 #include "module/steward.h"
 
 static bth_steward *steward;
+static bth_scan *scan; /* NULL: none can be had */
 static seed_config seeder_config;
 
 /* A child waits so long for its own threads when it ends. */
@@ -171,6 +173,15 @@ static void elected(void *baton)
 {
     (void)baton;
     bth_steward_start(steward);
+    if (scan)
+        bth_scan_start(scan);
+}
+
+static void made(void *baton, const char *path, apr_status_t status)
+{
+    (void)baton;
+    if (scan)
+        bth_scan_made(scan, path, status);
 }
 
 static int hash_threads(void)
@@ -204,6 +215,7 @@ static void configure_seeder(apr_pool_t *pool)
         .hash_threads = hash_threads(),
         .permit = permit,
         .elected = elected,
+        .made = made,
     };
 }
 
@@ -211,12 +223,16 @@ static void configure_seeder(apr_pool_t *pool)
 static apr_status_t stop_threads(void *baton)
 {
     (void)baton;
+    if (scan)
+        bth_scan_leave(scan);
     if (bth_own_child()->seeder) {
         seed_leave(bth_own_child()->seeder, 1);
         seed_join(bth_own_child()->seeder);
         bth_own_child()->seeder = NULL;
     }
     bth_steward_stop(steward, STOP_LIMIT);
+    if (scan)
+        bth_scan_stop(scan, STOP_LIMIT);
     return APR_SUCCESS;
 }
 
@@ -252,6 +268,11 @@ void bth_child_init(apr_pool_t *pchild, server_rec *s)
         return;
     }
     bth_steward_create(&steward, pchild);
+    status = bth_scan_create(&scan, pchild);
+    if (status != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, status, s, "BTH0086: scan: no torrents are made ahead");
+        scan = NULL;
+    }
     configure_seeder(pchild);
     status = start_seeder(pchild);
     if (status != APR_SUCCESS)
@@ -266,4 +287,6 @@ void bth_child_stopping(apr_pool_t *pchild, int graceful)
     (void)graceful;
     if (bth_own_child()->seeder)
         seed_leave(bth_own_child()->seeder, 1);
+    if (scan)
+        bth_scan_leave(scan);
 }

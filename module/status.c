@@ -64,6 +64,32 @@ static void add_tracker(bt_buf *body)
     add_number(body, "tracker_memory_size", totals.memory_size);
 }
 
+/* @return seconds; -1 if that cannot be said */
+static apr_int64_t seconds_left(const seed_scan_figures *scan)
+{
+    apr_uint64_t left = load(&scan->bytes_left), rate = load(&scan->rate);
+
+    return left == 0 ? 0 : rate == 0 ? -1 : (apr_int64_t)(left / rate);
+}
+
+static void add_scan(bt_buf *body, const seed_scan_figures *scan)
+{
+    static const char *const states[] = {"off", "walking", "making", "watching"};
+    apr_uint64_t state = load(&scan->state);
+    const struct {
+        const char *name;
+        const apr_uint64_t *figure;
+    } figures[] = {{"roots", &scan->roots},           {"found", &scan->found},     {"queued", &scan->queued},
+                   {"made", &scan->made},             {"failed", &scan->failed},   {"bytes_left", &scan->bytes_left},
+                   {"rate", &scan->rate},             {"watched", &scan->watched}, {"unwatched", &scan->unwatched},
+                   {"walks", &scan->walks}};
+
+    bt_buf_printf(body, "  \"scan\": {\"state\": \"%s\"", states[state <= SEED_SCAN_WATCHING ? state : 0]);
+    for (apr_size_t i = 0; i < sizeof figures / sizeof *figures; i++)
+        bt_buf_printf(body, ", \"%s\": %" APR_UINT64_T_FMT, figures[i].name, load(figures[i].figure));
+    bt_buf_printf(body, ", \"seconds_left\": %" APR_INT64_T_FMT "},\n", seconds_left(scan));
+}
+
 static apr_int64_t torrents(void)
 {
     apr_int64_t count = 0;
@@ -91,6 +117,7 @@ int bth_status_handler(request_rec *r)
     bt_buf_add_string(&body, "{\n");
     add_seeder(&body, bth_this_child()->shared->counters);
     add_tracker(&body);
+    add_scan(&body, &bth_this_child()->shared->counters->scan);
     bt_buf_printf(&body, "  \"torrents\": %" APR_INT64_T_FMT "\n}\n", torrents());
     copy = apr_pstrmemdup(r->pool, (const char *)body.data, body.length);
     bt_buf_free(&body);

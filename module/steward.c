@@ -5,7 +5,6 @@
 #include <apr_thread_proc.h>
 
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 
 #include "module/child.h"
@@ -156,31 +155,14 @@ static void *keep_names(void *baton)
     return NULL;
 }
 
-static int start_detached(void *(*run)(void *), void *baton)
-{
-    sigset_t all, before;
-    pthread_attr_t attributes;
-    pthread_t thread;
-    int failed;
-
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for httpd's own threads */
-    failed = pthread_create(&thread, &attributes, run, baton);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    return !failed;
-}
-
 void bth_steward_start(bth_steward *steward)
 {
     pthread_mutex_lock(&steward->mutex);
     steward->running = 1;
-    if (!start_detached(keep_house, steward))
+    if (!bth_start_detached(keep_house, steward))
         steward->running = 0;
     pthread_mutex_unlock(&steward->mutex);
-    start_detached(keep_names, NULL);
+    bth_start_detached(keep_names, NULL);
 }
 
 int bth_steward_stop(bth_steward *steward, apr_interval_time_t limit)

@@ -294,3 +294,40 @@ int bth_stranger_look_directory(const char *origin, const char *path, apr_pool_t
     *view = (bth_stranger_view){.path = r->filename, .dir = bth_dir_of(r), .listed = is_browsable(r)};
     return 1;
 }
+
+/* The first steps of ap_process_request_internal. */
+int bth_stranger_way(const char *origin, apr_pool_t *pool, const char **filename)
+{
+    origin_parts parts;
+    request_rec *r;
+    conn_rec *c;
+    int answer;
+
+    *filename = NULL;
+    if (!split_origin(pool, origin, &parts) || !(c = stranger_connection(&parts, pool, NULL)))
+        return HTTP_BAD_REQUEST;
+    r = stranger_request(c, &parts, parts.path);
+    answer = r->status == HTTP_OK ? run_post_read_request(r) : r->status;
+    if (answer == DECLINED || answer == OK)
+        answer = ap_unescape_url(r->uri);
+    if (answer == OK)
+        answer = ap_location_walk(r);
+    if (answer == OK)
+        answer = ap_run_translate_name(r);
+    if (answer != OK)
+        return answer;
+    r->per_dir_config = r->server->lookup_defaults;
+    answer = ap_run_map_to_storage(r);
+    *filename = r->filename;
+    return answer;
+}
+
+const char *bth_stranger_scheme(const char *origin, apr_pool_t *pool)
+{
+    origin_parts parts;
+    conn_rec *c;
+
+    if (!split_origin(pool, origin, &parts) || !(c = stranger_connection(&parts, pool, NULL)))
+        return "http";
+    return ap_http_scheme(stranger_request(c, &parts, parts.path));
+}

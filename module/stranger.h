@@ -49,6 +49,17 @@ int bth_stranger_may(const char *origin, const char *path, apr_pool_t *pool, apr
 int bth_stranger_look_directory(const char *origin, const char *path, apr_pool_t *pool, apr_thread_t *thread,
                                 bth_stranger_view *view);
 
+/**
+ * Where a URL leads in the filesystem, as far as its name and the directories on the way decide: access is not checked,
+ * but links that may not be followed are.
+ * @param filename  of the pool; NULL if it leads to no file
+ * @return OK, or the status that a stranger would get
+ */
+int bth_stranger_way(const char *origin, apr_pool_t *pool, const char **filename);
+
+/** "https" or "http": what the virtual host of an origin speaks, whatever the origin says. */
+const char *bth_stranger_scheme(const char *origin, apr_pool_t *pool);
+
 /** Does a filter of this request change the bytes of the file? (stranger.c's view uses it as well) */
 int bth_is_transformed(const request_rec *r);
 

@@ -276,9 +276,12 @@ static void on_name(reading *in, unsigned mask)
     int is_directory = (mask & IN_ISDIR) != 0;
 
     if (mask & (IN_DELETE | IN_MOVED_FROM)) {
-        if (is_directory && (mask & IN_MOVED_FROM))
+        if (!is_directory) {
+            tell_gone(in);
+        } else if (mask & IN_MOVED_FROM) { /* one that is removed is empty */
             end_watches_below(in->watch, in->path);
-        tell_gone(in);
+            in->tell(in->baton, TG_WATCH_MOVED_AWAY, in->path);
+        }
     } else if (is_directory) {
         in->tell(in->baton, TG_WATCH_DIRECTORY, in->path);
     } else if (!(mask & IN_CREATE) || is_complete(in->path)) {

@@ -13,7 +13,8 @@ typedef struct tg_watch tg_watch;
 
 typedef enum {
     TG_WATCH_FILE,      /* it was closed after writing, moved or linked here, or got other rights, and is quiet since */
-    TG_WATCH_GONE,      /* a file or a directory was removed, or moved away */
+    TG_WATCH_GONE,      /* a file was removed, or moved away */
+    TG_WATCH_MOVED_AWAY, /* a directory was moved away with all that is below it, which nobody tells of */
     TG_WATCH_DIRECTORY, /* a directory has come, or got other rights: walk it, adding it and those below it */
     TG_WATCH_ROOT_GONE, /* a directory that was added is gone, and nothing above it is watched */
     TG_WATCH_LOST       /* the kernel or we could not keep up; the path is "": walk everything again */
