@@ -270,7 +270,7 @@ void bth_child_init(apr_pool_t *pchild, server_rec *s)
     bth_steward_create(&steward, pchild);
     status = bth_scan_create(&scan, pchild);
     if (status != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, status, s, "BTH0086: scan: no torrents are made ahead");
+        ap_log_error(APLOG_MARK, APLOG_ERR, status, s, "BTH0089: scan: no descriptor for it: no torrents are made ahead");
         scan = NULL;
     }
     configure_seeder(pchild);

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "module/child.h"
 #include "module/gate.h"
+#include "module/sidecar.h"
 #include "module/stranger.h"
 #include "module/torrent_response.h"
 
@@ -19,8 +20,6 @@ enum { BYTES_AT_ONCE = 256 * 1024 * 1024, FILES_AT_LEAST = 4 };
 /* After that long a file that the seeder does not have, or no longer, is looked for in the catalogue: its mail may have been
  * lost with a seeder, or it was made for a request. */
 #define LOOK_AGAIN_AFTER apr_time_from_sec(2)
-
-static const char torrent_suffix[] = ".torrent";
 
 /* --- judging --------------------------------------------------------------- */
 
@@ -46,7 +45,7 @@ static const char *judge(bth_scan *scan, int root, const char *below, const char
 
 void bth_scan_judge_again(bth_scan *scan, const cat_entry *entry)
 {
-    if (!bth_stranger_may(entry->url, entry->path, scan->scratch, NULL))
+    if (!bth_stranger_may(entry->url, entry->path, scan->scratch, NULL, NULL))
         bth_withdraw(entry, CAT_PROTECTED);
 }
 
@@ -212,22 +211,22 @@ void bth_scan_reap(bth_scan *scan)
 
 /* --- one file -------------------------------------------------------------- */
 
-/* What is known of it already. @return 1: its torrent is there, and only has to be published; 0: it has to be made;
- * -1: nothing is to be done */
-static int look_into_catalogue(bth_scan *scan, const char *path, const bt_stamp *stamp)
-{
-    cat_entry entry;
+/* What is known of a file already. */
+typedef enum { NOTHING, TORRENT, PUBLISHED } knowledge;
 
-    if (cat_find_path(bth_this_child()->catalog, path, scan->scratch, &entry) != APR_SUCCESS)
-        return 0;
-    if (!bt_stamp_equal(&entry.stamp, stamp)) {
-        bth_withdraw(&entry, CAT_CHANGED);
-        return 0;
+static knowledge look_into_catalogue(bth_scan *scan, const char *path, const bt_stamp *stamp, cat_entry *entry)
+{
+    if (cat_find_path(bth_this_child()->catalog, path, scan->scratch, entry) != APR_SUCCESS)
+        return NOTHING;
+    if (!bt_stamp_equal(&entry->stamp, stamp)) {
+        bth_withdraw(entry, CAT_CHANGED);
+        return NOTHING;
     }
-    return entry.published ? -1 : 1; /* what is published is tested again by the steward */
+    return entry->published ? PUBLISHED : TORRENT; /* what is published is tested again by the steward */
 }
 
-static apr_status_t post(bth_scan *scan, const char *path, const char *origin, const bth_stranger_view *view)
+static apr_status_t post(bth_scan *scan, const char *path, const char *origin, const char *sidecar,
+                         const bth_stranger_view *view)
 {
     const bth_child *child = bth_this_child();
     seed_make make = {.path = path,
@@ -236,7 +235,7 @@ static apr_status_t post(bth_scan *scan, const char *path, const char *origin, c
                       .grant = child->grant,
                       .version = (tg_version)view->dir.version,
                       .piece_length = (apr_uint32_t)view->dir.piece_length,
-                      .sidecar = apr_pstrcat(scan->scratch, path, torrent_suffix, NULL),
+                      .sidecar = sidecar,
                       .listed = 1,
                       .size = view->size};
 
@@ -250,8 +249,8 @@ static void fail(bth_scan *scan, const char *path, apr_status_t status)
 }
 
 /* @return 1 if the file is taken, 0 if it stays with the caller */
-static int make(bth_scan *scan, const char *path, const char *origin, const bth_stranger_view *view, bth_candidate *file,
-                bth_scan_outcome *outcome)
+static int make(bth_scan *scan, const char *path, const char *origin, const char *sidecar, const bth_stranger_view *view,
+                bth_candidate *file, bth_scan_outcome *outcome)
 {
     apr_status_t status;
 
@@ -262,7 +261,7 @@ static int make(bth_scan *scan, const char *path, const char *origin, const bth_
     }
     if (!begin_flight(scan, strdup(path), file))
         return 1;
-    status = post(scan, path, origin, view);
+    status = post(scan, path, origin, sidecar, view);
     if (status == APR_SUCCESS)
         return 1;
     end_flight(scan, flight_of(scan, path));
@@ -279,23 +278,27 @@ static int take(bth_scan *scan, bth_candidate *file, bth_scan_outcome *outcome)
 {
     const bth_scan_root *root = &APR_ARRAY_IDX(scan->roots, file->root, bth_scan_root);
     const char *path = bth_scan_path(root, file->path, scan->scratch), *origin;
+    const char *sidecar;
     bth_stranger_view view;
-    bt_stamp stamp;
-    int known;
+    bt_stamp stamp, beside;
+    cat_entry entry;
+    knowledge known;
 
     *outcome = BTH_SCAN_DONE;
-    if (bt_stamp_path(path, &stamp) != APR_SUCCESS || stamp.size == 0 || flight_of(scan, path))
+    if (bt_stamp_path(path, &stamp) != APR_SUCCESS || stamp.size == 0 || flight_of(scan, path) ||
+        seed_job_progress(bth_this_child()->shared->counters, path) >= 0)
         return 0;
-    known = look_into_catalogue(scan, path, &stamp);
-    if (known < 0 || seed_job_progress(bth_this_child()->shared->counters, path) >= 0 ||
-        !(origin = judge(scan, file->root, file->path, path, &view)))
+    known = look_into_catalogue(scan, path, &stamp, &entry);
+    if (!(origin = judge(scan, file->root, file->path, path, &view)))
         return 0;
-    if (known) {
-        grant(scan, path, origin);
+    sidecar = bth_sidecar_find(origin, path, scan->scratch, NULL, &beside);
+    if (known != NOTHING && bt_stamp_equal(&entry.sidecar, &beside)) {
+        if (known == TORRENT)
+            grant(scan, path, origin);
         return 0;
     }
     file->size = stamp.size;
-    return make(scan, path, origin, &view, file, outcome);
+    return make(scan, path, origin, sidecar, &view, file, outcome);
 }
 
 bth_scan_outcome bth_scan_take(bth_scan *scan, bth_candidate *file)

@@ -133,7 +133,7 @@ static void trouble(void *baton, const char *below_start, apr_status_t status)
     if (APR_STATUS_IS_ENOENT(status) || status == ELOOP || w->quiet)
         return;
     if (++w->scan->errors <= BAD_LINES_MAX)
-        bt_log(BT_LOG_INFO, 84, status, "scan: cannot look at %s/%s%s", w->root->directory, w->start, below_start);
+        bt_log(BT_LOG_INFO, 88, status, "scan: cannot look at %s/%s%s", w->root->directory, w->start, below_start);
 }
 
 static void walk_from(walk *w)
@@ -225,6 +225,23 @@ static void on_file(bth_scan *scan, int root, const char *below, const char *pat
         add_late(scan, root, below, &stamp);
 }
 
+/* FILE.torrent may take the place of the torrent that FILE has. */
+static void on_sidecar(bth_scan *scan, int root, const char *below)
+{
+    static const char suffix[] = ".torrent";
+    apr_size_t length = strlen(below), end = sizeof suffix - 1;
+    apr_pool_t *pool;
+    bt_stamp stamp;
+
+    if (length <= end || strcmp(below + length - end, suffix) || is_hidden(below))
+        return;
+    apr_pool_create(&pool, scan->pool);
+    below = apr_pstrmemdup(pool, below, length - end);
+    if (bt_stamp_path(bth_scan_path(&APR_ARRAY_IDX(scan->roots, root, bth_scan_root), below, pool), &stamp) == APR_SUCCESS)
+        add_late(scan, root, below, &stamp);
+    apr_pool_destroy(pool);
+}
+
 static void on_gone(bth_scan *scan, const char *path)
 {
     cat_entry entry;
@@ -247,6 +264,9 @@ static void on_event(bth_scan *scan, tg_watch_event event, int root, const char 
         apr_pool_destroy(pool);
     } else if (event == TG_WATCH_FILE) {
         on_file(scan, root, below, path);
+        on_sidecar(scan, root, below);
+    } else if (event == TG_WATCH_GONE) {
+        on_sidecar(scan, root, below);
     } else if (event == TG_WATCH_DIRECTORY && !is_hidden(below)) {
         walk_late(scan, root, below, 0);
     }
