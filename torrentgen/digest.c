@@ -1,13 +1,10 @@
 #include "torrentgen/digest.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <openssl/evp.h>
 
-enum { CHUNK = 64 * 1024 };
+enum { CHUNK = 64 * 1024, AHEAD = 4 * 1024 * 1024 }; /* bytes; ahead: on their way from the disk */
 
 apr_status_t tg_digest_begin(tg_digest *digest)
 {
@@ -18,49 +15,35 @@ apr_status_t tg_digest_begin(tg_digest *digest)
     return EVP_DigestInit_ex(digest->sha256, EVP_sha256(), NULL) ? APR_SUCCESS : APR_EGENERAL;
 }
 
-static apr_status_t open_same(const char *path, const bt_stamp *stamp, int *fd)
+apr_status_t tg_digest_add(tg_digest *digest, tg_intake *intake, apr_int64_t offset, apr_int64_t length, const int *cancel)
 {
-    bt_stamp now;
+    apr_status_t status = APR_SUCCESS;
 
-    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (*fd < 0)
-        return errno == ENOENT || errno == ENOTDIR ? APR_EBUSY : errno;
-    if (bt_stamp_fd(*fd, &now) == APR_SUCCESS && bt_stamp_equal(&now, stamp))
-        return APR_SUCCESS;
-    close(*fd);
-    return APR_EBUSY;
-}
-
-static apr_status_t add_bytes(tg_digest *digest, int fd, apr_int64_t offset, apr_int64_t length, const int *cancel)
-{
-    while (length > 0) {
-        ssize_t got;
+    while (status == APR_SUCCESS && length > 0) {
+        apr_size_t size = length < CHUNK ? (apr_size_t)length : CHUNK;
 
         if (__atomic_load_n(cancel, __ATOMIC_RELAXED))
             return APR_EINTR;
-        got = pread(fd, digest->buffer, length < CHUNK ? (apr_size_t)length : CHUNK, offset);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return got ? errno : APR_EBUSY;
-        if (!EVP_DigestUpdate(digest->sha256, digest->buffer, (apr_size_t)got))
+        tg_intake_ahead(intake, offset, AHEAD);
+        status = tg_intake_read(intake, digest->buffer, size, offset);
+        if (status == APR_SUCCESS && !EVP_DigestUpdate(digest->sha256, digest->buffer, size))
             return APR_EGENERAL;
-        digest->length += got;
-        offset += got;
-        length -= got;
+        digest->length += (apr_int64_t)size;
+        offset += (apr_int64_t)size;
+        length -= (apr_int64_t)size;
     }
-    return APR_SUCCESS;
+    return status;
 }
 
-apr_status_t tg_digest_add(tg_digest *digest, const char *path, const bt_stamp *stamp, apr_int64_t offset,
-                           apr_int64_t length, const int *cancel)
+apr_status_t tg_digest_add_alone(tg_digest *digest, const char *path, const bt_stamp *stamp, apr_int64_t offset,
+                                 apr_int64_t length, const int *cancel)
 {
-    int fd;
-    apr_status_t status = open_same(path, stamp, &fd);
+    tg_intake intake;
+    apr_status_t status = tg_intake_open(&intake, path, stamp, offset, offset + length);
 
     if (status == APR_SUCCESS) {
-        status = add_bytes(digest, fd, offset, length, cancel);
-        close(fd);
+        status = tg_digest_add(digest, &intake, offset, length, cancel);
+        tg_intake_close(&intake);
     }
     return status;
 }

@@ -200,16 +200,18 @@ apr_int64_t tg_job_run(const tg_job *job, const tg_worker *worker)
 static apr_status_t hash_place(tg_job *job, const tg_place *place, tg_worker *worker, apr_int64_t first, apr_int64_t count,
                                int in_order, const int *cancel)
 {
-    const tg_part part = part_of(job, place);
+    tg_part part = part_of(job, place);
     apr_int64_t offset = first * job->layout.piece_length, bytes = count * job->layout.piece_length;
     apr_status_t status = APR_SUCCESS;
 
-    if (job->version)
-        status = tg_part_hash(&part, worker, first, count, cancel);
+    if (in_order && job->digest.sha256 && !job->has_digest)
+        part.digest = &job->digest;
     if (bytes > place->stamp.size - offset)
         bytes = place->stamp.size - offset;
-    if (status == APR_SUCCESS && in_order && job->digest.sha256 && !job->has_digest)
-        status = tg_digest_add(&job->digest, place->path, &place->stamp, offset, bytes, cancel);
+    if (job->version)
+        status = tg_part_hash(&part, worker, first, count, cancel);
+    else if (part.digest)
+        status = tg_digest_add_alone(part.digest, place->path, &place->stamp, offset, bytes, cancel);
     if (status != APR_SUCCESS && status != APR_EINTR)
         __atomic_store_n(&job->culprit, place->path, __ATOMIC_RELAXED);
     return status;

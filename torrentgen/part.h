@@ -4,6 +4,7 @@
 #define TG_PART_H
 
 #include "base/stamp.h"
+#include "torrentgen/digest.h"
 #include "torrentgen/engine.h"
 
 /* What a thread needs to hash pieces of any file; used by one thread at a time. */
@@ -28,9 +29,10 @@ typedef struct {
     int padded;                /* the SHA-1 of the last piece covers zeros up to the piece's end */
     unsigned char *sha1;       /* v1: 20 bytes for each piece of the file */
     unsigned char *layer;      /* v2: 32 bytes a piece; of a file no larger than a piece, its root */
+    tg_digest *digest; /* NULL, or takes the bytes too: only where runs are hashed one after the other, in order */
 } tg_part;
 
-/** Pieces that are best hashed in one go. */
+/** Pieces that are best hashed in one go: enough to fill the lanes, and 4 to 64 MiB. */
 apr_int64_t tg_part_run(const tg_part *part, const tg_worker *worker);
 
 /**
