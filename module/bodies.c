@@ -95,7 +95,9 @@ static apr_status_t write_metalink(request_rec *r, const bth_subject *subject, c
         status = tg_metalink_of(&torrent, r->pool, &metalink);
     if (status != APR_SUCCESS)
         return status;
-    urls[0] = (tg_metalink_url){.url = bth_file_url(r, subject), .priority = 1};
+    /* Whoever asked for the file must get it, BTHTTPWebSeed or not: but then it is the last resort. */
+    urls[0] = (tg_metalink_url){.url = bth_file_url(r, subject),
+                                .priority = subject->dir->web_seed ? 1 : TG_METALINK_PRIORITY_MAX};
     for (int i = 0; i < mirrors->nelts; i++)
         urls[i + 1] = (tg_metalink_url){.url = APR_ARRAY_IDX(mirrors, i, const char *), .priority = i + 2};
     metalink.urls = urls;

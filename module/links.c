@@ -58,6 +58,22 @@ const char *bth_alias_path(apr_pool_t *pool, const bth_subject *subject, const c
     return taken && has_name && entry->adopted ? apr_pstrcat(pool, url, bth_form_suffix(form), NULL) : NULL;
 }
 
+/* Control characters and backslashes make aria2 distrust Content-Disposition; "&" in the name of a Metalink's file it
+ * reads as "&#38;". */
+int bth_name_is_plain(apr_pool_t *pool, const bth_subject *subject)
+{
+    const char *slash = strrchr(subject->url_path, '/');
+    char *asked = apr_pstrdup(pool, slash ? slash + 1 : subject->url_path);
+    const char *name = bth_torrent_name(pool, subject->path);
+
+    if (ap_unescape_url_keep2f(asked, 1) != OK || strcmp(asked, name))
+        return 0;
+    for (const char *at = name; *at; at++)
+        if ((unsigned char)*at < 0x20 || *at == 0x7f || *at == '\\' || *at == '&')
+            return 0;
+    return 1;
+}
+
 apr_array_header_t *bth_mirror_urls(apr_pool_t *pool, const bth_subject *subject)
 {
     const apr_array_header_t *prefixes = subject->dir->mirrors;

@@ -28,6 +28,12 @@ const char *bth_alias_path(apr_pool_t *pool, const bth_subject *subject, const c
 /** An absolute URL of this server as the client reached it. @param path  may be NULL: NULL then */
 const char *bth_own_url(request_rec *r, const char *path);
 
+/**
+ * Would a client that downloads the URL save the file under the very name that the forms give it? Not if URL and file are
+ * named differently, nor for names that clients take for an attack or read wrongly out of a Metalink.
+ */
+int bth_name_is_plain(apr_pool_t *pool, const bth_subject *subject);
+
 /** The URLs of the file at BTHTTPMirror's mirrors: of const char *, empty if there are none. */
 apr_array_header_t *bth_mirror_urls(apr_pool_t *pool, const bth_subject *subject);
 

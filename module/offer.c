@@ -177,7 +177,7 @@ static void read_accept(offer *o)
     if (o->accept.is_said || !o->dir.accept_metalink)
         return;
     types = apr_table_get(o->r->headers_in, "Accept");
-    if (types && ap_strcasestr(types, bth_form_type(BTH_FORM_METALINK))) {
+    if (types && ap_strcasestr(types, bth_form_type(BTH_FORM_METALINK)) && bth_name_is_plain(o->r->pool, &o->subject)) {
         bth_accept_parse_types(types, &o->accept);
         o->facts.by_type = 1;
     }
