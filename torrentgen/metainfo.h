@@ -28,6 +28,7 @@ typedef struct {
     const char *const *collections; /* "collections" (BEP 38): names of what it is part of */
     int collection_count;
     const char *update_url; /* "update-url": where a newer torrent is to be had; may be NULL. See docs/internals/torrentgen.md */
+    const char *comment;    /* may be NULL */
 } tg_envelope;
 
 /**

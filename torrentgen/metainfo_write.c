@@ -133,6 +133,10 @@ apr_status_t tg_metainfo_write(bt_buf *buf, const tg_torrent *torrent, const tg_
     bt_ben_open(buf, 'd');
     add_trackers(buf, envelope);
     add_collections(buf, envelope);
+    if (envelope->comment) {
+        bt_ben_add_text(buf, "comment");
+        bt_ben_add_text(buf, envelope->comment);
+    }
     if (envelope->created_by) {
         bt_ben_add_text(buf, "created by");
         bt_ben_add_text(buf, envelope->created_by);
