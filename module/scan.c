@@ -278,6 +278,9 @@ static int prepare(bth_scan *scan)
     apr_pool_create(&scan->pool, NULL);
     apr_pool_create(&scan->scratch, scan->pool);
     apr_pool_create(&scan->grant_pool, scan->pool);
+    pthread_mutex_lock(&scan->mutex);
+    scan->by_path = apr_hash_make(scan->pool);
+    pthread_mutex_unlock(&scan->mutex);
     scan->period = bth_scan_tuned("BTHTTP_SCAN_PERIOD_MS", PERIOD / 1000) * 1000;
     scan->roots = bth_scan_roots(bth_this_child()->server, scan->pool);
     memset(scan->figures, 0, sizeof *scan->figures);
@@ -302,6 +305,7 @@ static void clean_up(bth_scan *scan)
     if (scan->watch)
         tg_watch_destroy(scan->watch);
     pthread_mutex_lock(&scan->mutex);
+    scan->by_path = NULL;
     for (int i = 0; i < BTH_SCAN_FLIGHTS; i++) {
         if (scan->flights[i].path) {
             free(scan->flights[i].path);

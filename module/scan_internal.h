@@ -3,6 +3,7 @@
 #ifndef BTH_SCAN_INTERNAL_H
 #define BTH_SCAN_INTERNAL_H
 
+#include <apr_hash.h>
 #include <apr_tables.h>
 
 #include <pthread.h>
@@ -16,7 +17,7 @@
 #include "torrentgen/watch.h"
 
 enum {
-    BTH_SCAN_FLIGHTS = 128, /* files at the seeder: half of SEED_JOB_SLOTS, the rest is for requests */
+    BTH_SCAN_FLIGHTS = SEED_JOB_SLOTS - 128, /* files at the seeder: the rest of its slots is for requests */
     BTH_SCAN_GRANTS = 256,  /* files that are published in one transaction */
     BTH_SCAN_LATE_MAX = 65536
 };
@@ -55,6 +56,9 @@ struct bth_scan {
     apr_int64_t bytes_left;
     apr_int64_t bytes_made;        /* since the rate was last reckoned */
     bth_scan_flight flights[BTH_SCAN_FLIGHTS];
+    apr_hash_t *by_path;           /* path to bth_scan_flight; written under the mutex */
+    int done_count;                /* flights that are done: under the mutex */
+    apr_time_t looked_again;
     int flight_count;
     apr_int64_t flight_bytes;
     apr_pool_t *grant_pool;

@@ -99,6 +99,7 @@ static int begin_flight(bth_scan *scan, char *path, bth_candidate *file)
     }
     pthread_mutex_lock(&scan->mutex);
     *free_one = (bth_scan_flight){.path = path, .file = file, .posted = apr_time_now()};
+    apr_hash_set(scan->by_path, path, APR_HASH_KEY_STRING, free_one);
     pthread_mutex_unlock(&scan->mutex);
     scan->flight_count++;
     scan->flight_bytes += file->size;
@@ -111,6 +112,8 @@ static bth_candidate *end_flight(bth_scan *scan, bth_scan_flight *ended)
     char *path = ended->path;
 
     pthread_mutex_lock(&scan->mutex);
+    apr_hash_set(scan->by_path, path, APR_HASH_KEY_STRING, NULL);
+    scan->done_count -= ended->done;
     ended->path = NULL;
     pthread_mutex_unlock(&scan->mutex);
     free(path);
@@ -121,29 +124,24 @@ static bth_candidate *end_flight(bth_scan *scan, bth_scan_flight *ended)
 
 static bth_scan_flight *flight_of(bth_scan *scan, const char *path)
 {
-    for (int i = 0; i < BTH_SCAN_FLIGHTS; i++)
-        if (scan->flights[i].path && !strcmp(scan->flights[i].path, path))
-            return &scan->flights[i];
-    return NULL;
+    return apr_hash_get(scan->by_path, path, APR_HASH_KEY_STRING);
 }
 
 /* Told by the seeder's threads. */
 void bth_scan_made(bth_scan *scan, const char *path, apr_status_t status)
 {
+    bth_scan_flight *flight;
     apr_uint64_t one = 1;
-    int ours = 0;
 
     pthread_mutex_lock(&scan->mutex);
-    for (int i = 0; i < BTH_SCAN_FLIGHTS && !ours; i++) {
-        bth_scan_flight *each = &scan->flights[i];
-
-        if (each->path && !each->done && !strcmp(each->path, path)) {
-            each->done = ours = 1;
-            each->status = status;
-        }
+    flight = scan->by_path ? apr_hash_get(scan->by_path, path, APR_HASH_KEY_STRING) : NULL;
+    if (flight && !flight->done) {
+        flight->done = 1;
+        flight->status = status;
+        scan->done_count++;
     }
     pthread_mutex_unlock(&scan->mutex);
-    if (ours && write(scan->wake, &one, sizeof one) < 0)
+    if (flight && write(scan->wake, &one, sizeof one) < 0)
         return; /* it is awake already */
 }
 
@@ -189,8 +187,25 @@ static void finish(bth_scan *scan, bth_scan_flight *flight, apr_status_t status)
     free(file);
 }
 
+/* @return 1 if there is reason to look at the flights: some are done, or it is a second since */
+static int has_news(bth_scan *scan)
+{
+    apr_time_t now = apr_time_now();
+    int done;
+
+    pthread_mutex_lock(&scan->mutex);
+    done = scan->done_count;
+    pthread_mutex_unlock(&scan->mutex);
+    if (!done && now - scan->looked_again < APR_USEC_PER_SEC)
+        return 0;
+    scan->looked_again = now;
+    return 1;
+}
+
 void bth_scan_reap(bth_scan *scan)
 {
+    if (scan->flight_count == 0 || !has_news(scan))
+        return;
     for (int i = 0; i < BTH_SCAN_FLIGHTS && scan->flight_count > 0; i++) {
         bth_scan_flight *each = &scan->flights[i];
         apr_status_t status;

@@ -27,7 +27,7 @@ typedef enum {
     SEED_CLOSE_REASONS
 } seed_close_reason;
 
-enum { SEED_JOB_SLOTS = 256 };
+enum { SEED_JOB_SLOTS = 512 };
 
 typedef enum { SEED_JOB_FREE, SEED_JOB_RUNNING, SEED_JOB_FAILED } seed_job_state;
 
