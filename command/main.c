@@ -10,7 +10,7 @@
 #include "command/command.h"
 #include "command/text.h"
 
-static const cmd_subcommand *const subcommands[] = {&cmd_create, &cmd_show, &cmd_magnet};
+static const cmd_subcommand *const subcommands[] = {&cmd_create, &cmd_show, &cmd_verify, &cmd_magnet};
 
 enum { SUBCOMMANDS = sizeof subcommands / sizeof *subcommands };
 

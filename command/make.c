@@ -16,7 +16,7 @@ typedef struct {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     apr_pool_t *pool; /* only used under the lock, or when `done` */
-    int done, percent;
+    int done;
     apr_status_t status;
     const char *culprit;
     tg_torrent *torrent;
@@ -60,11 +60,6 @@ static void done(void *baton, apr_status_t status, const tg_result *result)
     pthread_mutex_unlock(&w->lock);
 }
 
-static void note_percent(void *baton, int percent)
-{
-    __atomic_store_n(&((waiting *)baton)->percent, percent, __ATOMIC_RELAXED);
-}
-
 static apr_status_t list(void *baton, const char *path, apr_pool_t *pool, const tg_source_file **files, apr_size_t *count)
 {
     const cmd_sources *sources = baton;
@@ -74,21 +69,21 @@ static apr_status_t list(void *baton, const char *path, apr_pool_t *pool, const 
     return APR_SUCCESS;
 }
 
-static void wait_done(waiting *w, const cmd_making *making)
+static void wait_done(waiting *w, tg_queue *queue, const cmd_making *making)
 {
     cmd_progress progress;
 
     cmd_progress_begin(&progress, "hashing", making->quiet);
     pthread_mutex_lock(&w->lock);
     while (!w->done) {
-        int percent;
+        tg_queue_figures figures;
 
         cmd_progress_wait(&w->changed, &w->lock);
         if (w->done)
             break;
         pthread_mutex_unlock(&w->lock);
-        percent = __atomic_load_n(&w->percent, __ATOMIC_RELAXED);
-        cmd_progress_show(&progress, w->sources->size / 100 * percent, w->sources->size, NULL);
+        tg_queue_stats(queue, &figures);
+        cmd_progress_show(&progress, (apr_int64_t)figures.bytes_done, w->sources->size, NULL);
         pthread_mutex_lock(&w->lock);
     }
     pthread_mutex_unlock(&w->lock);
@@ -108,11 +103,11 @@ static apr_status_t make_once(waiting *w, tg_queue *queue, const cmd_making *mak
                                 .size = sources->size};
     apr_status_t status;
 
-    w->done = w->percent = 0;
-    status = tg_queue_add(queue, &request, note_percent, done, w);
+    w->done = 0;
+    status = tg_queue_add(queue, &request, NULL, done, w);
     if (status != APR_SUCCESS)
         return status;
-    wait_done(w, making);
+    wait_done(w, queue, making);
     return w->status;
 }
 
@@ -123,7 +118,7 @@ int cmd_make(const cmd_making *making, const cmd_sources *sources, apr_pool_t *p
     const char *what = sources->path ? sources->path : sources->name;
     char reason[160];
     tg_queue *queue;
-    apr_status_t status = tg_queue_create(&queue, threads, 1, pool);
+    apr_status_t status = tg_queue_create_eager(&queue, threads, 1, pool);
 
     if (status == APR_SUCCESS) {
         status = APR_EBUSY;

@@ -81,7 +81,7 @@ static void cannot_look(void *baton, const char *path, apr_status_t status)
     finding *f = baton;
     char reason[160];
 
-    f->failed++;
+    f->failed += status != ELOOP; /* what it leads to is in the torrent already */
     cmd_complain("%s%s: %s", f->root, path, cmd_reason(status, reason));
 }
 

@@ -23,6 +23,7 @@ struct tg_queue {
     int jobs, max_jobs;     /* those that are closed just now no longer count */
     apr_uint64_t bytes_done;
     int stopping;
+    int is_eager; /* workers keep the priority that they are born with */
     int threads; /* that run */
     member *members;
 };
@@ -170,7 +171,8 @@ static void *run_member(void *baton)
     member *self = baton;
 
     pthread_setname_np(pthread_self(), "bthttp-hash");
-    lower_priority();
+    if (!self->queue->is_eager)
+        lower_priority();
     work(self->queue, &self->hands);
     return NULL;
 }
@@ -203,7 +205,7 @@ static apr_status_t start_members(tg_queue *queue, int threads)
     return status;
 }
 
-apr_status_t tg_queue_create(tg_queue **result, int threads, int max_jobs, apr_pool_t *pool)
+static apr_status_t create(tg_queue **result, int threads, int max_jobs, int is_eager, apr_pool_t *pool)
 {
     tg_queue *queue = apr_pcalloc(pool, sizeof *queue);
     apr_status_t status;
@@ -212,6 +214,7 @@ apr_status_t tg_queue_create(tg_queue **result, int threads, int max_jobs, apr_p
     if (threads < 1 || max_jobs < 1)
         return APR_EINVAL;
     queue->max_jobs = max_jobs;
+    queue->is_eager = is_eager;
     pthread_mutex_init(&queue->lock, NULL);
     pthread_cond_init(&queue->changed, NULL);
     status = start_members(queue, threads);
@@ -220,6 +223,16 @@ apr_status_t tg_queue_create(tg_queue **result, int threads, int max_jobs, apr_p
     else
         *result = queue;
     return status;
+}
+
+apr_status_t tg_queue_create(tg_queue **queue, int threads, int max_jobs, apr_pool_t *pool)
+{
+    return create(queue, threads, max_jobs, 0, pool);
+}
+
+apr_status_t tg_queue_create_eager(tg_queue **queue, int threads, int max_jobs, apr_pool_t *pool)
+{
+    return create(queue, threads, max_jobs, 1, pool);
 }
 
 /* Takes over the entry, whatever comes of it. @param status  of making its job */

@@ -82,6 +82,9 @@ typedef void tg_progress_fn(void *baton, int percent);
  */
 apr_status_t tg_queue_create(tg_queue **queue, int threads, int max_jobs, apr_pool_t *pool);
 
+/** The same with workers at the priority of whoever makes it: for a command that somebody has called to do just this. */
+apr_status_t tg_queue_create_eager(tg_queue **queue, int threads, int max_jobs, apr_pool_t *pool);
+
 /**
  * Adds a file. Any thread, also from done(); a job leaves the queue before its done() is called.
  * @return APR_SUCCESS; else done() is never called: APR_ENOSPC if max_jobs are waiting, APR_EINVAL if the name is not one
