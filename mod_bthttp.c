@@ -9,6 +9,7 @@
 #include <mpm_common.h>
 
 #include "module/child.h"
+#include "module/collection.h"
 #include "module/feed.h"
 #include "module/fixed_urls.h"
 #include "module/links.h"
@@ -30,7 +31,9 @@ static void register_hooks(apr_pool_t *pool)
 
     ap_hook_translate_name(bth_fixed_translate, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_map_to_storage(bth_fixed_map, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_fixups(bth_collection_fixup, NULL, NULL, APR_HOOK_MIDDLE); /* before mod_dir */
     ap_hook_fixups(bth_offer_fixup, NULL, NULL, APR_HOOK_LAST);
+    ap_hook_handler(bth_offer_directory, NULL, NULL, APR_HOOK_FIRST); /* before index pages */
     ap_hook_handler(bth_announce_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(bth_scrape_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(bth_status_handler, NULL, NULL, APR_HOOK_MIDDLE);

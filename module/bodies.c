@@ -67,7 +67,7 @@ static apr_status_t write_magnet(request_rec *r, const bth_subject *subject, con
     tg_magnet magnet = {.version = reduced ? TG_V1 : entry->version,
                         .v1 = reduced ? entry->v1_alone : entry->v1,
                         .v2 = entry->v2,
-                        .name = bth_torrent_name(r->pool, subject->path),
+                        .name = bth_published_name(r->pool, subject->path, entry->url),
                         .length = entry->stamp.size,
                         .trackers = envelope.trackers,
                         .tracker_count = envelope.tracker_count,

@@ -2,6 +2,7 @@
 
 #include <apr_strings.h>
 
+#include "module/collection.h"
 #include "module/links.h"
 #include "module/sidecar.h"
 
@@ -36,25 +37,56 @@ static void push_from_sidecar(request_rec *r, const bth_subject *subject, const 
         push(seeds, meta.web_seeds[i]);
 }
 
+/* The torrent that a directory had before: whoever has that one has most files of this one (BEP 38). */
+static const tg_similar *previous_of(apr_pool_t *pool, const cat_entry *entry, int *count)
+{
+    tg_similar *similar = apr_pcalloc(pool, 2 * sizeof *similar);
+    bt_infohash v2 = bt_infohash_truncate(&entry->previous_v2);
+
+    *count = 0;
+    if (!bt_infohash_is_zero(&entry->previous_v1)) {
+        similar[*count].size = BT_HASH_SIZE;
+        memcpy(similar[(*count)++].b, entry->previous_v1.b, BT_HASH_SIZE);
+    }
+    if (!bt_infohash_is_zero(&v2)) {
+        similar[*count].size = BT_HASH_V2_SIZE;
+        memcpy(similar[(*count)++].b, entry->previous_v2.b, BT_HASH_V2_SIZE);
+    }
+    return similar;
+}
+
 tg_envelope bth_envelope_of(request_rec *r, const bth_subject *subject, const cat_entry *entry)
 {
     const bth_dir_config *dir = subject->dir;
     apr_array_header_t *trackers = apr_array_make(r->pool, 4, sizeof(const char *));
     apr_array_header_t *seeds = apr_array_make(r->pool, 4, sizeof(const char *));
+    const char *collection = NULL;
+    const tg_similar *similar = NULL;
+    int similar_count = 0;
 
     if (bth_server()->tracker && dir->own_announce)
         push(trackers, bth_own_url(r, apr_pstrcat(r->pool, bth_server()->path, "/announce", NULL)));
     push_all(trackers, dir->announces);
-    if (dir->web_seed) {
+    if (dir->web_seed && bth_is_collection(subject->path)) {
+        push_all(seeds, bth_collection_seeds(r, subject, entry));
+    } else if (dir->web_seed) {
         push(seeds, bth_file_url(r, subject));
         push_all(seeds, bth_mirror_urls(r->pool, subject));
     }
     push_from_sidecar(r, subject, entry, trackers, seeds);
+    if (bth_is_collection(subject->path)) {
+        similar = previous_of(r->pool, entry, &similar_count);
+        collection = bth_own_url(r, subject->url_path);
+    }
     return (tg_envelope){.trackers = (const char *const *)trackers->elts,
                          .tracker_count = trackers->nelts,
                          .web_seeds = (const char *const *)seeds->elts,
                          .web_seed_count = seeds->nelts,
                          .created_by = "mod_bthttp/" BTH_VERSION,
                          .created = entry->created,
+                         .similar = similar,
+                         .similar_count = similar_count,
+                         .collections = apr_pmemdup(r->pool, &collection, sizeof collection),
+                         .collection_count = collection != NULL,
                          .update_url = bth_own_url(r, bth_alias_path(r->pool, subject, entry, BTH_FORM_TORRENT))};
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "module/bodies.h"
+#include "module/collection.h"
 #include "module/child.h"
 #include "module/gate.h"
 #include "module/links.h"
@@ -61,11 +62,6 @@ static const char *path_of(const char *origin)
     return origin && *origin == '/' ? origin : NULL;
 }
 
-static int is_collection(const cat_entry *entry)
-{
-    return entry->path[strlen(entry->path) - 1] == '/';
-}
-
 /* May a stranger have it, by the way by which this client came, and come upon it? Looked at for each page anew: what the
  * catalogue says is from when the configuration was loaded, and of one way to the host. */
 static int is_for_all(const page *p, const cat_entry *entry, const char *url_path, bth_stranger_view *view)
@@ -75,9 +71,9 @@ static int is_for_all(const page *p, const cat_entry *entry, const char *url_pat
 
     if (bth_gate_pass(entry, p->scratch, thread) != BTH_GATE_OPEN)
         return 0;
-    if (is_collection(entry))
-        return bth_stranger_look_directory(origin, entry->path, p->scratch, thread, view) && view->dir.enabled &&
-               view->dir.collection && (view->listed || view->dir.scan);
+    if (bth_is_collection(entry->path))
+        return bth_stranger_look_collection(origin, p->scratch, thread, view) && view->listed &&
+               !strcmp(view->path, entry->path);
     return bth_stranger_look(origin, p->scratch, thread, view) && !view->transformed && view->dir.enabled &&
            !strcmp(view->path, entry->path) &&
            bth_is_listed(p->listings, origin, entry->path, &view->dir, thread);
@@ -98,9 +94,7 @@ static const char *id_of(apr_pool_t *pool, const cat_entry *entry, const char *u
 
 static const char *title_of(apr_pool_t *pool, const cat_entry *entry)
 {
-    apr_size_t length = strlen(entry->path);
-
-    return bth_torrent_name(pool, apr_pstrmemdup(pool, entry->path, length - (apr_size_t)is_collection(entry)));
+    return bth_published_name(pool, entry->path, entry->url);
 }
 
 static const char *magnet_of(const page *p, const bth_subject *subject, const cat_entry *entry)

@@ -1,13 +1,15 @@
 #include "module/gate.h"
 
 #include "module/child.h"
+#include "module/collection.h"
 #include "module/stranger.h"
 
 bth_gate bth_gate_look(const cat_entry *entry)
 {
     bt_stamp now;
 
-    if (bt_stamp_path(entry->path, &now) != APR_SUCCESS || !bt_stamp_equal(&now, &entry->stamp))
+    if (!bth_is_collection(entry->path) &&
+        (bt_stamp_path(entry->path, &now) != APR_SUCCESS || !bt_stamp_equal(&now, &entry->stamp)))
         return BTH_GATE_CHANGED;
     if (entry->grant != bth_this_child()->grant)
         return BTH_GATE_UNTESTED;
@@ -44,6 +46,8 @@ bth_gate bth_gate_pass(const cat_entry *entry, apr_pool_t *pool, apr_thread_t *t
     bth_gate gate = bth_gate_look(entry);
     int listed;
 
+    if (bth_is_collection(entry->path))
+        return bth_collection_pass(entry, pool, thread);
     if (gate == BTH_GATE_CHANGED) {
         bth_withdraw(entry, CAT_CHANGED);
     } else if (gate == BTH_GATE_UNTESTED) {

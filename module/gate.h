@@ -14,7 +14,7 @@ typedef enum {
     BTH_GATE_SHUT      /* withdrawn: not for strangers */
 } bth_gate;
 
-/** Looks, without blocking and without changing anything. Any thread. */
+/** Looks, without blocking and without changing anything; not at the files of a collection. Any thread. */
 bth_gate bth_gate_look(const cat_entry *entry);
 
 /**

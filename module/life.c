@@ -17,6 +17,7 @@
 
 #include "base/log.h"
 #include "module/client_certs.h"
+#include "module/collection.h"
 #include "module/gate.h"
 #include "module/scan.h"
 #include "module/steward.h"
@@ -156,6 +157,8 @@ static apr_status_t permit(void *baton, const cat_entry *entry)
     (void)baton;
     switch (bth_gate_look(entry)) {
     case BTH_GATE_OPEN:
+        if (bth_is_collection(entry->path) && bth_collection_is_due(entry))
+            bth_steward_urge(steward, entry);
         return APR_SUCCESS;
     case BTH_GATE_UNTESTED:
         if (!entry->published)
@@ -216,6 +219,7 @@ static void configure_seeder(apr_pool_t *pool)
         .permit = permit,
         .elected = elected,
         .made = made,
+        .list = bth_collection_list,
     };
 }
 
@@ -267,6 +271,7 @@ void bth_child_init(apr_pool_t *pchild, server_rec *s)
         bth_own_child()->shared = NULL;
         return;
     }
+    bth_collection_init(pchild);
     bth_steward_create(&steward, pchild);
     status = bth_scan_create(&scan, pchild);
     if (status != APR_SUCCESS) {

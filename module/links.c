@@ -1,5 +1,7 @@
 #include "module/links.h"
 
+#include "module/collection.h"
+
 #include <http_core.h>
 #include <http_protocol.h>
 #include <apr_base64.h>
@@ -43,6 +45,16 @@ static int suffix_fits(const bth_subject *subject, bth_form form)
     return strlen(slash ? slash + 1 : subject->path) + strlen(bth_form_suffix(form)) <= NAME_MAX;
 }
 
+/* DIR.torrent, of "DIR/". */
+static const char *collection_alias(apr_pool_t *pool, const bth_subject *subject, bth_form form)
+{
+    apr_size_t length = strlen(subject->url_path);
+
+    if (length < 2 || form == BTH_FORM_METALINK || !(subject->dir->aliases & bth_alias_bit(form)))
+        return NULL;
+    return apr_pstrcat(pool, apr_pstrmemdup(pool, subject->url_path, length - 1), bth_form_suffix(form), NULL);
+}
+
 const char *bth_alias_path(apr_pool_t *pool, const bth_subject *subject, const cat_entry *entry, bth_form form)
 {
     const bt_stamp none = {0};
@@ -54,6 +66,8 @@ const char *bth_alias_path(apr_pool_t *pool, const bth_subject *subject, const c
         return apr_pstrcat(pool, url, bth_form_suffix(form), NULL);
     if (form == BTH_FORM_TORRENT && (subject->dir->aliases & BTH_ALIAS_IS_QUERY))
         return apr_pstrcat(pool, url, "?torrent", NULL);
+    if (bth_is_collection(subject->path))
+        return collection_alias(pool, subject, form);
     /* The admin's own torrent, if it is the one that we would send. */
     return taken && has_name && entry->adopted ? apr_pstrcat(pool, url, bth_form_suffix(form), NULL) : NULL;
 }
@@ -91,6 +105,29 @@ apr_array_header_t *bth_mirror_urls(apr_pool_t *pool, const bth_subject *subject
     return urls;
 }
 
+apr_array_header_t *bth_collection_seeds(request_rec *r, const bth_subject *subject, const cat_entry *entry)
+{
+    const apr_array_header_t *mirrors = subject->dir->mirrors;
+    apr_array_header_t *urls = apr_array_make(r->pool, 4, sizeof(const char *));
+    const char *url = subject->url_path, *name = bth_collection_name(r->pool, entry->url);
+    apr_size_t length = strlen(url);
+    char *element;
+
+    while (length > 1 && url[length - 2] != '/')
+        length--;
+    element = apr_pstrdup(r->pool, url + length - 1);
+    if (*element)
+        element[strlen(element) - 1] = '\0';
+    if (length > 1 && ap_unescape_url(element) == OK && !strcmp(element, name))
+        APR_ARRAY_PUSH(urls, const char *) = bth_own_url(r, apr_pstrmemdup(r->pool, url, length - 1));
+    for (int i = 0; mirrors && i < mirrors->nelts; i++) {
+        const char *prefix = APR_ARRAY_IDX(mirrors, i, const char *);
+
+        APR_ARRAY_PUSH(urls, const char *) = apr_pstrcat(r->pool, prefix, prefix[strlen(prefix) - 1] == '/' ? "" : "/", NULL);
+    }
+    return urls;
+}
+
 /* --- on the file's own response -------------------------------------------- */
 
 static void add_described_by(request_rec *r, const bth_subject *subject, const cat_entry *entry, bth_form form)
@@ -122,6 +159,8 @@ static void add_digest_filter(request_rec *r, const cat_entry *entry)
 void bth_add_links(request_rec *r, const bth_subject *subject, const cat_entry *entry)
 {
     add_described_by(r, subject, entry, BTH_FORM_TORRENT);
+    if (bth_is_collection(subject->path)) /* the page itself is none of its files */
+        return;
     if (bth_forms_here() & BTH_FORM_BIT(BTH_FORM_METALINK))
         add_described_by(r, subject, entry, BTH_FORM_METALINK);
     add_duplicates(r, subject);

@@ -38,6 +38,12 @@ int bth_name_is_plain(apr_pool_t *pool, const bth_subject *subject);
 apr_array_header_t *bth_mirror_urls(apr_pool_t *pool, const bth_subject *subject);
 
 /**
+ * Web seeds of a collection, to which clients append "NAME/PATH" (BEP 19): the directory's parent, if the torrent's name is
+ * that of the directory there, and BTHTTPMirror's prefixes. Of const char *.
+ */
+apr_array_header_t *bth_collection_seeds(request_rec *r, const bth_subject *subject, const cat_entry *entry);
+
+/**
  * Tells of the torrent on the file's own response: Link headers (RFC 6249), and by a filter, once it is known that the
  * response is not coded, Repr-Digest (RFC 9530) and Digest (RFC 3230).
  */

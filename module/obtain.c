@@ -1,6 +1,7 @@
 #include "module/obtain.h"
 
 #include "module/child.h"
+#include "module/collection.h"
 #include "module/gate.h"
 #include "module/sidecar.h"
 
@@ -26,10 +27,28 @@ bth_torrent_fact bth_obtain_peek(bth_obtain *want)
 
 static void seek_sidecar(bth_obtain *want)
 {
-    if (!want->sidecar_sought)
+    if (!want->sidecar_sought && !bth_is_collection(want->subject->path))
         want->subject->sidecar = bth_sidecar_find(want->origin, want->subject->path, want->r->pool,
                                                   want->r->connection->current_thread, &want->sidecar);
     want->sidecar_sought = 1;
+}
+
+/* Does the torrent of a collection have its files, and the name by which it would be granted? */
+static int holds_all(bth_obtain *want, bth_gate gate)
+{
+    apr_pool_t *pool = want->r->pool;
+    bth_collection_state state;
+
+    bth_collection_look(want->origin, want->subject->path, want->subject->dir->wait, pool,
+                        want->r->connection->current_thread, &state);
+    if (APR_STATUS_IS_TIMEUP(state.status))
+        return 0;
+    if (!bth_collection_is_of(&want->entry, &state, pool)) {
+        bth_withdraw(&want->entry, CAT_CHANGED);
+        return 0;
+    }
+    return gate == BTH_GATE_OPEN ||
+           !strcmp(bth_collection_name(pool, want->entry.url), bth_collection_name(pool, want->origin));
 }
 
 bth_torrent_fact bth_obtain_look(bth_obtain *want)
@@ -40,7 +59,8 @@ bth_torrent_fact bth_obtain_look(bth_obtain *want)
     if (!child->catalog)
         return BTH_TORRENT_FAILED;
     seek_sidecar(want);
-    if (!find(want, &gate) || !bt_stamp_equal(&want->entry.sidecar, &want->sidecar))
+    if (!find(want, &gate) || (bth_is_collection(want->subject->path) && !holds_all(want, gate)) ||
+        !bt_stamp_equal(&want->entry.sidecar, &want->sidecar))
         return BTH_TORRENT_NONE;
     if (gate != BTH_GATE_OPEN &&
         cat_grant(child->catalog, want->subject->path, want->origin, child->grant, want->listed) != APR_SUCCESS)
@@ -53,12 +73,13 @@ static apr_status_t post(const bth_obtain *want)
     const bth_child *child = bth_this_child();
     const bth_subject *subject = want->subject;
     seed_make make = {.path = subject->path,
-                      .name = bth_torrent_name(want->r->pool, subject->path),
+                      .name = bth_published_name(want->r->pool, subject->path, want->origin),
                       .url = want->origin,
                       .grant = child->grant,
                       .version = (tg_version)subject->dir->version,
                       .piece_length = (apr_uint32_t)subject->dir->piece_length,
                       .sidecar = subject->sidecar,
+                      .collection = bth_is_collection(subject->path),
                       .urgent = 1,
                       .listed = want->listed,
                       .size = want->size};

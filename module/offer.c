@@ -6,6 +6,7 @@
 #include <apr_strings.h>
 
 #include "module/child.h"
+#include "module/collection.h"
 #include "module/client_certs.h"
 #include "module/agent.h"
 #include "module/decide.h"
@@ -77,8 +78,31 @@ static void withdraw_protected(offer *o)
         bth_withdraw(&entry, CAT_PROTECTED);
 }
 
+/* Is the directory a collection, and does it have files that a stranger may have? */
+static void ask_stranger_of_all(offer *o)
+{
+    bth_collection_state state = {.status = APR_EACCES};
+
+    if (!bth_client_cert_given(o->r))
+        bth_collection_look(origin_of(o), o->subject.path, o->dir.wait, o->r->pool, o->r->connection->current_thread, &state);
+    o->facts.stranger = state.status == APR_EACCES ? BTH_STRANGER_MAY_NOT : BTH_STRANGER_MAY;
+    o->want.listed = state.listed;
+    if (state.status == APR_EACCES)
+        withdraw_protected(o);
+    else if (state.status == APR_ENOSPC)
+        o->facts.max_size = 0;
+    else if (APR_STATUS_IS_TIMEUP(state.status))
+        o->facts.torrent = BTH_TORRENT_PENDING;
+    else if (state.status != APR_SUCCESS)
+        o->facts.torrent = BTH_TORRENT_FAILED;
+}
+
 static void ask_stranger(offer *o)
 {
+    if (bth_is_collection(o->subject.path)) {
+        ask_stranger_of_all(o);
+        return;
+    }
     if (!bth_client_cert_given(o->r) && bth_stranger_may(origin_of(o), o->subject.path, o->r->pool,
                                                          o->r->connection->current_thread, &o->want.listed)) {
         o->facts.stranger = BTH_STRANGER_MAY;
@@ -206,6 +230,16 @@ static void common_facts(offer *o, bth_alias alias, bth_form form, apr_int64_t s
     o->want.size = size;
 }
 
+/* A directory of some files or other. */
+static int offer_collection(offer *o, bth_alias alias, bth_form form)
+{
+    common_facts(o, alias, form, 1);
+    o->facts.min_size = 0;
+    o->facts.max_size = -1;
+    o->facts.forms &= ~BTH_FORM_BIT(BTH_FORM_METALINK);
+    return decide_and_answer(o);
+}
+
 /* A real file under its own name. */
 static int offer_file(request_rec *r)
 {
@@ -221,6 +255,22 @@ static int offer_file(request_rec *r)
     o.facts.transformed = bth_is_transformed(r);
     common_facts(&o, by_query ? BTH_ALIAS_QUERY : BTH_ALIAS_NONE, BTH_FORM_TORRENT, r->finfo.size);
     return decide_and_answer(&o);
+}
+
+/* DIR.torrent, where DIR is no file. */
+static int offer_alias_of_directory(offer *o, bth_form form)
+{
+    bth_stranger_view view;
+
+    o->subject.url_path = apr_pstrcat(o->r->pool, o->subject.url_path, "/", NULL);
+    o->want.origin = NULL;
+    if (!bth_stranger_look_collection(origin_of(o), o->r->pool, o->r->connection->current_thread, &view) ||
+        !(view.dir.aliases & bth_alias_bit(form)))
+        return DECLINED;
+    o->subject.path = view.path;
+    o->dir = view.dir;
+    o->dir.accept_metalink = 0;
+    return offer_collection(o, BTH_ALIAS_SUFFIX, form);
 }
 
 /* Whose name FILE.torrent, FILE.magnet or FILE.meta4 is. @return FILE's URL path, or NULL if it is no such name */
@@ -246,9 +296,11 @@ static int offer_alias(request_rec *r)
     bth_form form;
 
     o.subject.url_path = file_of_alias(r->pool, bth_asked_path(r), &form);
-    if (!o.subject.url_path || bth_client_cert_given(r) ||
-        !bth_stranger_look(origin_of(&o), r->pool, r->connection->current_thread, &view) ||
-        !(view.dir.aliases & bth_alias_bit(form)))
+    if (!o.subject.url_path || bth_client_cert_given(r))
+        return DECLINED;
+    if (!bth_stranger_look(origin_of(&o), r->pool, r->connection->current_thread, &view))
+        return offer_alias_of_directory(&o, form);
+    if (!(view.dir.aliases & bth_alias_bit(form)))
         return DECLINED;
     o.subject.path = view.path;
     o.dir = view.dir;
@@ -266,13 +318,31 @@ static int is_main_get(const request_rec *r)
 
 int bth_offer_handler(request_rec *r)
 {
-    if (!is_main_get(r) || !r->filename)
+    if (!is_main_get(r) || !r->filename || bth_collection_of(r))
         return DECLINED;
     if (r->finfo.filetype == APR_REG)
         return offer_file(r);
     if (r->finfo.filetype == APR_NOFILE)
         return offer_alias(r);
     return DECLINED;
+}
+
+int bth_offer_directory(request_rec *r)
+{
+    const bth_directory *directory = bth_collection_of(r);
+    offer o = {.r = r};
+    int by_query;
+
+    if (!directory || !is_main_get(r))
+        return DECLINED;
+    o.subject.path = directory->directory;
+    o.subject.url_path = bth_asked_path(r);
+    if (!bth_is_collection(o.subject.url_path))
+        return DECLINED;
+    o.dir = directory->dir;
+    o.dir.accept_metalink = 0; /* whoever takes any Metalink takes the page */
+    by_query = (o.dir.aliases & BTH_ALIAS_IS_QUERY) && query_has(r, "torrent");
+    return offer_collection(&o, by_query ? BTH_ALIAS_QUERY : BTH_ALIAS_NONE, BTH_FORM_TORRENT);
 }
 
 int bth_offer_fixup(request_rec *r)

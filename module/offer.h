@@ -7,6 +7,9 @@
 /** Handler hook, last before httpd's own default handler: whoever else wanted the file has had it. */
 int bth_offer_handler(request_rec *r);
 
+/** Handler hook, before whoever makes index pages: a directory as one torrent. */
+int bth_offer_directory(request_rec *r);
+
 /** Fixup hook: what no other room of httpd sends from a file is "transformed" until bth_offer_handler knows better. */
 int bth_offer_fixup(request_rec *r);
 

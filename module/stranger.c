@@ -12,6 +12,7 @@
 
 #include "module/child.h"
 #include "module/client_certs.h"
+#include "module/collection.h"
 
 enum { MAX_REDIRECTS = 10 };
 
@@ -330,4 +331,16 @@ const char *bth_stranger_scheme(const char *origin, apr_pool_t *pool)
     if (!split_origin(pool, origin, &parts) || !(c = stranger_connection(&parts, pool, NULL)))
         return "http";
     return ap_http_scheme(stranger_request(c, &parts, parts.path));
+}
+
+int bth_stranger_look_collection(const char *origin, apr_pool_t *pool, apr_thread_t *thread, bth_stranger_view *view)
+{
+    request_rec *r = visit(origin, pool, thread);
+    const bth_directory *noted = r ? bth_collection_of(r) : NULL;
+
+    if (!noted || r->status != HTTP_OK)
+        return 0;
+    *view = (bth_stranger_view){.path = noted->directory, .dir = noted->dir};
+    view->listed = view->dir.scan || (is_directory(r, view->path) && is_browsable(r));
+    return 1;
 }

@@ -36,6 +36,12 @@ const char *bth_asked_path(request_rec *r);
  */
 int bth_stranger_look(const char *origin, apr_pool_t *pool, apr_thread_t *thread, bth_stranger_view *view);
 
+/**
+ * Asks for the origin of a directory. Whether there is an index page does not matter, nor what it is.
+ * @return 1 if the stranger is let in and BTHTTPCollection is On there; view->size is 0 then
+ */
+int bth_stranger_look_collection(const char *origin, apr_pool_t *pool, apr_thread_t *thread, bth_stranger_view *view);
+
 /** Does it get exactly this file, unchanged? @param listed  as in the view, set if it does; may be NULL */
 int bth_stranger_may(const char *origin, const char *path, apr_pool_t *pool, apr_thread_t *thread, int *listed);
 

@@ -9,6 +9,7 @@
 #include <openssl/evp.h>
 
 #include "module/bodies.h"
+#include "module/collection.h"
 #include "torrentgen/name.h"
 
 enum { BODY_MAX = 64 * 1024 * 1024, RETRY_SECONDS = 5 };
@@ -16,6 +17,11 @@ enum { BODY_MAX = 64 * 1024 * 1024, RETRY_SECONDS = 5 };
 const char *bth_torrent_name(apr_pool_t *pool, const char *path)
 {
     return tg_name_of(pool, path);
+}
+
+const char *bth_published_name(apr_pool_t *pool, const char *path, const char *origin)
+{
+    return bth_is_collection(path) ? bth_collection_name(pool, origin) : tg_name_of(pool, path);
 }
 
 const char *bth_etag_of(apr_pool_t *pool, const bt_buf *body)
@@ -65,7 +71,7 @@ static void forget_file_headers(request_rec *r)
 static void set_headers(request_rec *r, const bth_subject *subject, const cat_entry *entry, bth_form form,
                         const bt_buf *body)
 {
-    const char *name = bth_torrent_name(r->pool, subject->path);
+    const char *name = bth_published_name(r->pool, subject->path, entry->url);
     const char *etag = bth_etag_of(r->pool, body);
 
     forget_file_headers(r);

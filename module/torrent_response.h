@@ -9,9 +9,9 @@
 #include "module/config.h"
 #include "module/forms.h"
 
-/* The file whose torrent is sent. */
+/* The file, or directory, whose torrent is sent. */
 typedef struct {
-    const char *path;          /* in the file system */
+    const char *path;          /* in the file system; of a collection, with a "/" at the end */
     const char *url_path;      /* percent-encoded path of the file's own URL, without query */
     const bth_dir_config *dir;
     int v1_alone;              /* for a client that cannot read a hybrid: its v1 half as a torrent of its own */
@@ -30,6 +30,9 @@ int bth_send_wait(request_rec *r, int percent);
 
 /** The last element of a file's path as a torrent's name: bytes that are not UTF-8 are percent-encoded. */
 const char *bth_torrent_name(apr_pool_t *pool, const char *path);
+
+/** The same for whatever is published; a collection has its name by its URL. @param origin  as an entry's url */
+const char *bth_published_name(apr_pool_t *pool, const char *path, const char *origin);
 
 /** A strong validator of a body: follows from its bytes. */
 const char *bth_etag_of(apr_pool_t *pool, const bt_buf *body);

@@ -206,7 +206,8 @@ static void on_file_failure(seed_loop *loop, seed_conn *conn)
     apr_status_t status = errno;
 
     if (seed_source_shortage(swarm->source) != APR_SUCCESS) {
-        bt_log(BT_LOG_WARNING, 411, seed_source_shortage(swarm->source), "%s could not be read", swarm->entry.path);
+        bt_log(BT_LOG_WARNING, 431, seed_source_shortage(swarm->source), "a file of %s could not be opened for now",
+               swarm->entry.path);
         seed_conn_close(loop, conn, SEED_CLOSE_READ_ERROR);
     } else if (seed_check_fresh_now(loop, swarm)) {
         bt_log(BT_LOG_WARNING, 414, status, "%s could not be sent", seed_source_culprit(swarm->source));
