@@ -174,17 +174,17 @@ enum { CAT_SITE_SIZE = 256 };
 int cat_site_of(const char *url, char site[CAT_SITE_SIZE]);
 
 /**
- * The published and listed entries of one site, newest first, a page at a time. A page that a token names stays the
+ * The published and listed entries of some sites (the names of one host), newest first, a page at a time. A page that a token names stays the
  * same while new entries are published, but for what is withdrawn.
- * @param site   as cat_site_of says
+ * @param sites  as cat_site_of says
  * @param token  of the page, as the page before said; NULL or "": the first
  * @param max    entries in a page, at least 1
  * @param entries, count  the page
  * @param next   room for CAT_TOKEN_SIZE bytes: the next page's token, letters, digits, "-" and "_"; "" if there is none
  * @return APR_EINVAL if the token is none
  */
-apr_status_t cat_newest(cat_catalog *catalog, const char *site, const char *token, apr_size_t max, apr_pool_t *pool,
-                        const cat_entry **entries, apr_size_t *count, char next[CAT_TOKEN_SIZE]);
+apr_status_t cat_newest(cat_catalog *catalog, const char *const *sites, int site_count, const char *token, apr_size_t max,
+                        apr_pool_t *pool, const cat_entry **entries, apr_size_t *count, char next[CAT_TOKEN_SIZE]);
 
 /* --- what is no longer there -------------------------------------------------------------------------------------- */
 

@@ -75,9 +75,20 @@ int cat_list_newest(const cat_txn *txn, const cat_path_key *key, const cat_recor
 
 /* --- pages -------------------------------------------------------------------------------------------------------- */
 
+/* The list of one site, at its next entry. */
 typedef struct {
-    cat_newest_key from; /* site, and where to start */
     const char *site;
+    MDB_cursor *cursor;
+    cat_newest_key key;
+    cat_record record; /* in the database's memory */
+    int ended;
+} listing;
+
+typedef struct {
+    page_start start; /* where the page starts, if has_start */
+    int has_start;
+    listing *listings;
+    int listing_count;
     apr_pool_t *pool;
     cat_entry *entries;
     apr_size_t count, max;
@@ -86,48 +97,108 @@ typedef struct {
 } page_job;
 
 /* What the key points to, if it is still so. */
-static int read_listed(const cat_txn *txn, const page_job *job, const cat_newest_key *key, cat_record *record)
+static int read_listed(const cat_txn *txn, listing *list)
 {
     cat_newest_key expected;
     char site[CAT_SITE_SIZE];
-    int rc = cat_get_record(txn, &key->path, record);
 
-    if (rc == 0 && (!cat_newest_key_of(&key->path, record, &expected) || memcmp(&expected, key, sizeof expected) != 0 ||
-                    !cat_site_of(record->entry.url, site) || strcmp(site, job->site) != 0))
-        return MDB_NOTFOUND;
+    return cat_get_record(txn, &list->key.path, &list->record) == 0 &&
+           cat_newest_key_of(&list->key.path, &list->record, &expected) &&
+           memcmp(&expected, &list->key, sizeof expected) == 0 && cat_site_of(list->record.entry.url, site) &&
+           strcmp(site, list->site) == 0;
+}
+
+/* To the first entry at or after list->key, or to the one after it. */
+static int step(const cat_txn *txn, listing *list, MDB_cursor_op op)
+{
+    cat_newest_key from = list->key;
+    MDB_val key = {sizeof from, &from}, value;
+    int rc;
+
+    for (; (rc = mdb_cursor_get(list->cursor, &key, &value, op)) == 0; op = MDB_NEXT) {
+        if (key.mv_size != sizeof list->key || memcmp(key.mv_data, from.site, sizeof from.site) != 0)
+            break;
+        memcpy(&list->key, key.mv_data, sizeof list->key);
+        if (read_listed(txn, list))
+            return 0;
+    }
+    list->ended = 1;
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int begin_listing(const cat_txn *txn, const page_job *job, listing *list)
+{
+    int rc = mdb_cursor_open(txn->txn, txn->db[CAT_DB_NEWEST], &list->cursor);
+
+    memset(&list->key, 0, sizeof list->key);
+    list->ended = 0;
+    put_site(&list->key, list->site);
+    if (job->has_start) {
+        memcpy(list->key.time, job->start.time, sizeof list->key.time);
+        memset(list->key.path.b, 0xFF, sizeof list->key.path.b); /* past all that begin like this */
+        memcpy(list->key.path.b, job->start.path, sizeof job->start.path);
+    }
+    if (rc != 0)
+        list->cursor = NULL;
+    return rc == 0 ? step(txn, list, MDB_SET_RANGE) : rc;
+}
+
+/* Keys of two sites, by what comes after the site. */
+static int is_newer(const cat_newest_key *a, const cat_newest_key *b)
+{
+    int order = memcmp(a->time, b->time, sizeof a->time);
+
+    return order < 0 || (order == 0 && memcmp(&a->path, &b->path, sizeof a->path) < 0);
+}
+
+static listing *newest_listing(const page_job *job)
+{
+    listing *newest = NULL;
+
+    for (int i = 0; i < job->listing_count; i++) {
+        listing *list = &job->listings[i];
+
+        if (!list->ended && (!newest || is_newer(&list->key, &newest->key)))
+            newest = list;
+    }
+    return newest;
+}
+
+static int merge(const cat_txn *txn, page_job *job)
+{
+    listing *next;
+    int rc = 0;
+
+    while (rc == 0 && (next = newest_listing(job)) != NULL) {
+        if (job->count == job->max) {
+            job->more = 1;
+            break;
+        }
+        cat_copy_entry(&job->entries[job->count++], &next->record.entry, job->pool);
+        memcpy(job->last.time, next->key.time, sizeof job->last.time);
+        memcpy(job->last.path, next->key.path.b, sizeof job->last.path);
+        rc = step(txn, next, MDB_NEXT);
+    }
     return rc;
 }
 
 static int fill_page(const cat_txn *txn, void *baton)
 {
     page_job *job = baton;
-    MDB_val key = {sizeof job->from, &job->from}, value;
-    MDB_cursor_op step = MDB_SET_RANGE;
-    cat_newest_key found;
-    MDB_cursor *cursor;
-    cat_record record;
-    int rc = mdb_cursor_open(txn->txn, txn->db[CAT_DB_NEWEST], &cursor);
+    int rc = 0;
 
     job->count = 0;
     job->more = 0;
-    if (rc != 0)
-        return rc;
-    for (; !job->more && (rc = mdb_cursor_get(cursor, &key, &value, step)) == 0; step = MDB_NEXT) {
-        if (key.mv_size != sizeof found || memcmp(key.mv_data, job->from.site, sizeof found.site) != 0)
-            break;
-        memcpy(&found, key.mv_data, sizeof found);
-        if (read_listed(txn, job, &found, &record) != 0)
-            continue;
-        if (job->count == job->max) {
-            job->more = 1;
-            break;
-        }
-        cat_copy_entry(&job->entries[job->count++], &record.entry, job->pool);
-        memcpy(job->last.time, found.time, sizeof job->last.time);
-        memcpy(job->last.path, found.path.b, sizeof job->last.path);
-    }
-    mdb_cursor_close(cursor);
-    return rc == MDB_NOTFOUND ? 0 : rc;
+    for (int i = 0; i < job->listing_count; i++)
+        job->listings[i].cursor = NULL;
+    for (int i = 0; i < job->listing_count && rc == 0; i++)
+        rc = begin_listing(txn, job, &job->listings[i]);
+    if (rc == 0)
+        rc = merge(txn, job);
+    for (int i = 0; i < job->listing_count; i++)
+        if (job->listings[i].cursor)
+            mdb_cursor_close(job->listings[i].cursor);
+    return rc;
 }
 
 static int read_token(const char *token, page_start *start)
@@ -143,23 +214,28 @@ static int read_token(const char *token, page_start *start)
     return 1;
 }
 
-apr_status_t cat_newest(cat_catalog *catalog, const char *site, const char *token, apr_size_t max, apr_pool_t *pool,
-                        const cat_entry **entries, apr_size_t *count, char next[CAT_TOKEN_SIZE])
+static void add_listing(page_job *job, const char *site)
 {
-    page_job job = {.site = site, .pool = pool};
+    for (int i = 0; i < job->listing_count; i++)
+        if (strcmp(job->listings[i].site, site) == 0)
+            return;
+    job->listings[job->listing_count++].site = site;
+}
+
+apr_status_t cat_newest(cat_catalog *catalog, const char *const *sites, int site_count, const char *token, apr_size_t max,
+                        apr_pool_t *pool, const cat_entry **entries, apr_size_t *count, char next[CAT_TOKEN_SIZE])
+{
+    page_job job = {.pool = pool};
     apr_status_t status;
-    page_start start;
 
     *count = 0;
     next[0] = '\0';
-    put_site(&job.from, site);
-    if (token && *token) {
-        if (!read_token(token, &start))
-            return APR_EINVAL;
-        memcpy(job.from.time, start.time, sizeof start.time);
-        memset(job.from.path.b, 0xFF, sizeof job.from.path.b); /* past all that begin like this */
-        memcpy(job.from.path.b, start.path, sizeof start.path);
-    }
+    job.has_start = token && *token;
+    if (job.has_start && !read_token(token, &job.start))
+        return APR_EINVAL;
+    job.listings = apr_pcalloc(pool, (apr_size_t)(site_count > 0 ? site_count : 1) * sizeof *job.listings);
+    for (int i = 0; i < site_count; i++)
+        add_listing(&job, sites[i]);
     job.max = max < 1 ? 1 : max > PAGE_MAX ? PAGE_MAX : max;
     job.entries = apr_pcalloc(pool, job.max * sizeof *job.entries);
     if ((status = cat_env_read(catalog->env, fill_page, &job)) != APR_SUCCESS)

@@ -17,7 +17,7 @@
 #include "module/torrent_response.h"
 #include "torrentgen/atom.h"
 
-enum { PAGE_ENTRIES = 50, BODY_MAX = 16 * 1024 * 1024, MAGNET_MAX = 64 * 1024, ORIGIN_FIELDS = 4 };
+enum { PAGE_ENTRIES = 50, BODY_MAX = 16 * 1024 * 1024, MAGNET_MAX = 64 * 1024, NAMES_MAX = 32, ORIGIN_FIELDS = 4 };
 
 /* One page while it is written. */
 typedef struct {
@@ -155,14 +155,28 @@ static apr_status_t write_page(page *p, bt_buf *body)
     return tg_atom_end(&atom);
 }
 
-static apr_status_t find_entries(page *p)
+static void add_name(apr_array_header_t *sites, apr_pool_t *pool, const char *name)
 {
     char site[CAT_SITE_SIZE];
-    apr_status_t status = APR_SUCCESS;
+
+    if (name && sites->nelts < NAMES_MAX && cat_site_of(apr_pstrcat(pool, "- - - ", name, NULL), site))
+        APR_ARRAY_PUSH(sites, const char *) = apr_pstrdup(pool, site);
+}
+
+/* The names by which this virtual host is known, that of the client first: files were published under any of them. */
+static apr_status_t find_entries(page *p)
+{
+    const server_rec *server = p->r->server;
+    apr_array_header_t *sites = apr_array_make(p->r->pool, 4, sizeof(const char *));
+    char site[CAT_SITE_SIZE];
 
     if (cat_site_of(bth_origin_of(p->r, "/"), site))
-        status = cat_newest(bth_this_child()->catalog, site, p->token, PAGE_ENTRIES, p->r->pool, &p->entries, &p->count, p->next);
-    return status;
+        APR_ARRAY_PUSH(sites, const char *) = apr_pstrdup(p->r->pool, site);
+    add_name(sites, p->r->pool, server->server_hostname);
+    for (int i = 0; server->names && i < server->names->nelts; i++)
+        add_name(sites, p->r->pool, APR_ARRAY_IDX(server->names, i, const char *));
+    return cat_newest(bth_this_child()->catalog, (const char *const *)sites->elts, sites->nelts, p->token, PAGE_ENTRIES,
+                      p->r->pool, &p->entries, &p->count, p->next);
 }
 
 static apr_status_t free_body(void *body)

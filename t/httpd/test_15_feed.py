@@ -257,10 +257,11 @@ def test_protected_files_are_never_listed(httpd, content):
 
 
 def test_each_host_has_its_own(httpd, content):
-    """By name, also on one address and port; a name that nobody published under has nothing."""
+    """By name, also on one address and port; all names of a virtual host have what was published under any of them."""
     conf = SMALL + """
 <VirtualHost *:*>
 ServerName one.example
+ServerAlias www.one.example *.many.example
 </VirtualHost>
 <VirtualHost *:*>
 ServerName two.example
@@ -288,7 +289,10 @@ Require all granted
     assert entries("one.example") == [("a.bin", "http://one.example/a.bin")]
     assert entries("two.example") == [("b.bin", "http://two.example/b.bin")]
     assert entries("two.example:8080") == [("b.bin", "http://two.example:8080/b.bin")]
-    assert entries("three.example") == []
+    server.put("c.bin", content(20000, 3))
+    server.torrent("/c.bin", host="www.one.example")
+    for host in ("one.example", "www.one.example", "some.many.example"):
+        assert entries(host) == [("c.bin", f"http://{host}/c.bin"), ("a.bin", f"http://{host}/a.bin")]
 
 
 def test_the_way_does_not_matter_but_must_lead_there(httpd, content, tls):
@@ -320,3 +324,14 @@ def test_it_can_be_closed(httpd):
     server = httpd(conf=f'<Location "{FEED}">\nRequire all denied\n</Location>\n')
     server.expect("AH01630")
     assert server.get(FEED).status == 403
+
+
+def test_what_a_scan_made_is_in_the_feed(httpd, content):
+    """Nobody has asked for it by any name yet."""
+    server = httpd(start=False, conf=SMALL + "BTHTTPScan On\n")
+    for name in ("a.bin", "d/b.bin", "d/e/c.bin"):
+        server.put(name, content(20000, len(name)))
+    server.start()
+    wait_for("the feed", lambda: sorted(titles(server)) == ["a.bin", "b.bin", "c.bin"])
+    for entry in read(server).entries:
+        assert server.get(local(server, link(entry, "enclosure"))).status == 200
