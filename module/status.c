@@ -65,11 +65,21 @@ static void add_tracker(bt_buf *body)
 }
 
 /* @return seconds; -1 if that cannot be said */
-static apr_int64_t seconds_left(const seed_scan_figures *scan)
+static apr_int64_t seconds_left(apr_uint64_t bytes, apr_uint64_t rate)
 {
-    apr_uint64_t left = load(&scan->bytes_left), rate = load(&scan->rate);
+    return bytes == 0 ? 0 : rate == 0 ? -1 : (apr_int64_t)(bytes / rate);
+}
 
-    return left == 0 ? 0 : rate == 0 ? -1 : (apr_int64_t)(left / rate);
+static void add_hashing(bt_buf *body, const seed_hashing *hashing)
+{
+    apr_uint64_t left = load(&hashing->bytes_left), rate = load(&hashing->rate);
+
+    bt_buf_printf(body,
+                  "  \"hashing\": {\"urgent\": %" APR_UINT64_T_FMT ", \"waiting\": %" APR_UINT64_T_FMT
+                  ", \"files\": %" APR_UINT64_T_FMT ", \"bytes_left\": %" APR_UINT64_T_FMT ", \"rate\": %" APR_UINT64_T_FMT
+                  ", \"seconds_left\": %" APR_INT64_T_FMT "},\n",
+                  load(&hashing->urgent), load(&hashing->waiting), load(&hashing->files), left, rate,
+                  seconds_left(left, rate));
 }
 
 static void add_scan(bt_buf *body, const seed_scan_figures *scan)
@@ -87,7 +97,7 @@ static void add_scan(bt_buf *body, const seed_scan_figures *scan)
     bt_buf_printf(body, "  \"scan\": {\"state\": \"%s\"", states[state <= SEED_SCAN_WATCHING ? state : 0]);
     for (apr_size_t i = 0; i < sizeof figures / sizeof *figures; i++)
         bt_buf_printf(body, ", \"%s\": %" APR_UINT64_T_FMT, figures[i].name, load(figures[i].figure));
-    bt_buf_printf(body, ", \"seconds_left\": %" APR_INT64_T_FMT "},\n", seconds_left(scan));
+    bt_buf_printf(body, ", \"seconds_left\": %" APR_INT64_T_FMT "},\n", seconds_left(load(&scan->bytes_left), load(&scan->rate)));
 }
 
 static apr_int64_t torrents(void)
@@ -117,6 +127,7 @@ int bth_status_handler(request_rec *r)
     bt_buf_add_string(&body, "{\n");
     add_seeder(&body, bth_this_child()->shared->counters);
     add_tracker(&body);
+    add_hashing(&body, &bth_this_child()->shared->counters->hashing);
     add_scan(&body, &bth_this_child()->shared->counters->scan);
     bt_buf_printf(&body, "  \"torrents\": %" APR_INT64_T_FMT "\n}\n", torrents());
     copy = apr_pstrmemdup(r->pool, (const char *)body.data, body.length);

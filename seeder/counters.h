@@ -39,6 +39,15 @@ typedef struct {
     apr_int64_t changed; /* apr_time_t of the last change of state */
 } seed_job_slot;
 
+/* The hashing queue, as it was within the last second: written by the seeder. */
+typedef struct {
+    apr_uint64_t urgent;     /* files and collections that wait, and somebody with them */
+    apr_uint64_t waiting;    /* all others that wait, digests included */
+    apr_uint64_t files;      /* that are being hashed */
+    apr_uint64_t bytes_left; /* of all of them, as far as is known */
+    apr_uint64_t rate;       /* bytes a second, lately */
+} seed_hashing;
+
 typedef enum { SEED_SCAN_OFF, SEED_SCAN_WALKING, SEED_SCAN_MAKING, SEED_SCAN_WATCHING } seed_scan_state;
 
 /* What BTHTTPScan does: written by the scanner of the seeder's child. */
@@ -64,6 +73,7 @@ typedef struct {
     apr_uint64_t hashed_files, hashed_bytes, hash_failures;
     apr_uint64_t mailbox_full;
     apr_uint64_t closed[SEED_CLOSE_REASONS];
+    seed_hashing hashing;
     seed_scan_figures scan;
     seed_job_slot jobs[SEED_JOB_SLOTS];
 } seed_counters;

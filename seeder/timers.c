@@ -124,4 +124,6 @@ void seed_tick(seed_loop *loop)
             seed_conn_park(loop, conn);
     }
     check_swarms(loop);
+    if (loop->jobs)
+        seed_jobs_tick(loop->jobs);
 }
