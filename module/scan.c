@@ -388,7 +388,5 @@ int bth_scan_stop(bth_scan *scan, apr_interval_time_t limit)
         late = pthread_cond_timedwait(&scan->ended, &scan->mutex, &until) != 0;
     ended = !scan->running;
     pthread_mutex_unlock(&scan->mutex);
-    if (ended)
-        close(scan->wake);
-    return ended;
+    return ended; /* the eventfd goes with the process: a signal's handler may write to it at any time */
 }
