@@ -23,7 +23,7 @@ typedef struct {
     int (*run)(int argc, char **argv, apr_pool_t *pool);
 } cmd_subcommand;
 
-extern const cmd_subcommand cmd_create, cmd_show, cmd_verify, cmd_magnet;
+extern const cmd_subcommand cmd_create, cmd_show, cmd_verify, cmd_magnet, cmd_scan_command, cmd_list, cmd_forget, cmd_gc, cmd_check;
 
 /** Prints the help of a subcommand. @return CMD_OK */
 int cmd_help(const cmd_subcommand *subcommand);

@@ -10,7 +10,8 @@
 #include "command/command.h"
 #include "command/text.h"
 
-static const cmd_subcommand *const subcommands[] = {&cmd_create, &cmd_show, &cmd_verify, &cmd_magnet};
+static const cmd_subcommand *const subcommands[] = {&cmd_create, &cmd_show, &cmd_verify, &cmd_magnet, &cmd_scan_command,
+                                                   &cmd_list, &cmd_forget, &cmd_gc, &cmd_check};
 
 enum { SUBCOMMANDS = sizeof subcommands / sizeof *subcommands };
 
