@@ -62,12 +62,14 @@ static const struct ap_logconf quiet = {NULL, APLOG_EMERG};
 
 static conn_rec *stranger_connection(const origin_parts *parts, apr_pool_t *pool, apr_thread_t *thread)
 {
-    const char *client = strchr(parts->local_ip, ':') ? "2001:db8::1" : "192.0.2.1";
+    int is_v6 = strchr(parts->local_ip, ':') != NULL;
+    apr_int32_t family = is_v6 ? APR_INET6 : APR_INET; /* said, because the resolver looks at all interfaces if it is not */
+    const char *client = is_v6 ? "2001:db8::1" : "192.0.2.1";
     apr_port_t port = (apr_port_t)apr_strtoi64(parts->port, NULL, 10);
     conn_rec *c = apr_pcalloc(pool, sizeof *c);
 
-    if (apr_sockaddr_info_get(&c->local_addr, parts->local_ip, APR_UNSPEC, port, 0, pool) != APR_SUCCESS ||
-        apr_sockaddr_info_get(&c->client_addr, client, APR_UNSPEC, 49152, 0, pool) != APR_SUCCESS)
+    if (apr_sockaddr_info_get(&c->local_addr, parts->local_ip, family, port, 0, pool) != APR_SUCCESS ||
+        apr_sockaddr_info_get(&c->client_addr, client, family, 49152, 0, pool) != APR_SUCCESS)
         return NULL;
     c->pool = pool;
     c->base_server = bth_this_child()->server;

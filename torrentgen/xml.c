@@ -74,6 +74,16 @@ static int character_length(const unsigned char *at, apr_size_t left)
     return xmlCopyCharMultiByte(again, character) == length && memcmp(again, at, (apr_size_t)length) == 0 ? length : 0;
 }
 
+/* How many bytes from here on need no look: most text has no others. */
+static apr_size_t plain_length(const unsigned char *at, const unsigned char *end)
+{
+    const unsigned char *start = at;
+
+    while (at < end && *at >= 0x20 && *at < 0x7f)
+        at++;
+    return (apr_size_t)(at - start);
+}
+
 /* @return the text as XML can hold it, valid until the next call, or NULL */
 static const xmlChar *clean(tg_xml *xml, const char *text)
 {
@@ -83,10 +93,12 @@ static const xmlChar *clean(tg_xml *xml, const char *text)
         return NULL;
     bt_buf_reset(&xml->clean);
     while (at < end) {
-        int length = character_length(at, (apr_size_t)(end - at));
+        apr_size_t length = plain_length(at, end);
 
+        if (length == 0)
+            length = (apr_size_t)character_length(at, (apr_size_t)(end - at));
         if (length)
-            bt_buf_add(&xml->clean, at, (apr_size_t)length);
+            bt_buf_add(&xml->clean, at, length);
         else
             bt_buf_printf(&xml->clean, "%%%02X", *at);
         at += length ? length : 1;
