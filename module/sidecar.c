@@ -6,9 +6,8 @@
 #include <string.h>
 
 #include "module/stranger.h"
+#include "torrentgen/sidecar.h"
 
-/* Bytes: it is read while a request waits. 16 MiB are the hashes of a terabyte in pieces of 2 MiB. */
-enum { SIDECAR_MAX = 16 * 1024 * 1024 };
 
 const char *bth_sidecar_find(const char *origin, const char *path, apr_pool_t *pool, apr_thread_t *thread, bt_stamp *stamp)
 {
@@ -37,7 +36,7 @@ int bth_sidecar_read(const char *path, const cat_entry *entry, apr_pool_t *pool,
     const char *why;
     int fine = 0;
 
-    if (entry->sidecar.size <= 0 || entry->sidecar.size > SIDECAR_MAX ||
+    if (entry->sidecar.size <= 0 || entry->sidecar.size > TG_SIDECAR_MAX ||
         apr_file_open(&file, path, APR_READ | APR_BINARY, 0, pool) != APR_SUCCESS)
         return 0;
     bytes = apr_palloc(pool, length);
