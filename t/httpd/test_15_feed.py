@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import feedparser
+import libtorrent as lt
 import pytest
 
 from bencode import Torrent
@@ -335,3 +336,24 @@ def test_what_a_scan_made_is_in_the_feed(httpd, content):
     wait_for("the feed", lambda: sorted(titles(server)) == ["a.bin", "b.bin", "c.bin"])
     for entry in read(server).entries:
         assert server.get(local(server, link(entry, "enclosure"))).status == 200
+
+
+@pytest.mark.parametrize("index, scan", [(False, False), (True, False), (True, True)])
+def test_a_directory_as_one_torrent(httpd, content, index, scan):
+    """It needs what its files need: an index file hides it, unless the admin asked for it to be known."""
+    server = httpd(conf=SMALL)
+    server.put("d/.htaccess", f"BTHTTPCollection On\nBTHTTPScan {'On' if scan else 'Off'}\n".encode())
+    for name in ("d/a.bin", "d/b.bin"):
+        server.put(name, content(20000, ord(name[2])))
+    if index:
+        server.put("d/index.html", b"x")
+    wait_for("the torrent", lambda: server.get("/d/?torrent").status == 200)
+    v1 = lt.torrent_info(lt.bdecode(server.get("/d/?torrent").body)).info_hashes().v1
+    found = [entry for entry in read(server).entries if entry.id.startswith(f"urn:btih:{v1}#")]
+    assert bool(found) == (scan or not index)
+    for entry in found:
+        assert entry.title == "d"
+        assert link(entry, "alternate") == server.base + "/d/"
+        again = lt.torrent_info(lt.bdecode(server.get(local(server, link(entry, "enclosure"))).body))
+        assert again.info_hashes().v1 == v1
+        assert f"xt=urn:btih:{v1}" in link(entry, "related")
