@@ -14,6 +14,7 @@
 #include "module/fixed_urls.h"
 #include "module/links.h"
 #include "module/offer.h"
+#include "module/padding.h"
 #include "module/port_sharing.h"
 #include "module/status.h"
 #include "module/stranger.h"
@@ -39,6 +40,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_handler(bth_status_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(bth_feed_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(bth_offer_handler, NULL, NULL, APR_HOOK_LAST);
+    ap_hook_handler(bth_padding_handler, NULL, NULL, APR_HOOK_LAST);
 
     ap_register_output_filter(BTH_DIGEST_FILTER, bth_digest_filter, NULL, AP_FTYPE_CONTENT_SET);
 

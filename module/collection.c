@@ -29,10 +29,9 @@ typedef struct {
     bth_listing *listing; /* NULL if there is none */
     apr_status_t status;
     apr_uint64_t grant;
-    apr_time_t looked, judged; /* when; judged: all files */
+    apr_time_t began;          /* when that look was begun */
+    apr_time_t judged;         /* when all files were */
     apr_interval_time_t cost;  /* of judging all */
-    apr_uint64_t members_sum;  /* the entry that `members` is the digest of; 0: none */
-    unsigned char members[BTH_LISTING_DIGEST];
 } memo;
 
 static pthread_mutex_t table = PTHREAD_MUTEX_INITIALIZER;   /* held for moments */
@@ -120,7 +119,7 @@ static void forget_oldest(void)
     for (apr_hash_index_t *at = apr_hash_first(NULL, memos); at; at = apr_hash_next(at)) {
         memo *each = apr_hash_this_val(at);
 
-        if (!oldest || each->looked < oldest->looked)
+        if (!oldest || each->began < oldest->began)
             oldest = each;
     }
     forget(oldest);
@@ -153,16 +152,15 @@ static void tell(const memo *from, bth_collection_state *state)
         memcpy(state->digest, from->listing->digest, sizeof state->digest);
 }
 
-/* @return 0 if nothing is known that is young enough */
-static int recall(const char *key, bth_collection_state *state)
+/* @return 0 if nothing is known that was found after `since` */
+static int recall(const char *key, apr_time_t since, bth_collection_state *state)
 {
     memo *found;
     int fresh;
 
     pthread_mutex_lock(&table);
     found = apr_hash_get(memos, key, APR_HASH_KEY_STRING);
-    fresh = found && found->grant == bth_this_child()->grant && apr_time_now() - found->looked < MEMO_TIME &&
-            apr_time_now() >= found->looked;
+    fresh = found && found->grant == bth_this_child()->grant && found->began >= since && found->began <= apr_time_now();
     if (fresh)
         tell(found, state);
     pthread_mutex_unlock(&table);
@@ -211,11 +209,11 @@ static void look(const char *key, const char *origin, const char *directory, apr
     into->listing_pool = pool;
     into->listing = made;
     into->status = status;
-    into->looked = apr_time_now();
+    into->began = began;
     into->grant = bth_this_child()->grant;
     if (!known) {
         into->judged = began;
-        into->cost = into->looked - began;
+        into->cost = apr_time_now() - began;
     }
     tell(into, state);
     pthread_mutex_unlock(&table);
@@ -231,20 +229,26 @@ static int take_turn(apr_interval_time_t patience)
     return pthread_mutex_timedlock(&walking, &deadline) == 0;
 }
 
-void bth_collection_look(const char *origin, const char *directory, apr_interval_time_t patience, apr_pool_t *pool,
-                         apr_thread_t *thread, bth_collection_state *state)
+static void look_since(apr_time_t since, const char *origin, const char *directory, apr_interval_time_t patience,
+                       apr_pool_t *pool, apr_thread_t *thread, bth_collection_state *state)
 {
     const char *key = key_of(pool, origin, directory);
 
     *state = (bth_collection_state){.status = APR_TIMEUP};
-    if (recall(key, state) || !take_turn(patience))
+    if (recall(key, since, state) || !take_turn(patience))
         return;
-    if (!recall(key, state)) /* somebody else may just have looked */
+    if (!recall(key, since, state)) /* somebody else may just have looked */
         look(key, origin, directory, thread, state);
     pthread_mutex_unlock(&walking);
 }
 
-int bth_collection_is_of(const cat_entry *entry, const bth_collection_state *state, apr_pool_t *pool)
+void bth_collection_look(const char *origin, const char *directory, apr_interval_time_t patience, apr_pool_t *pool,
+                         apr_thread_t *thread, bth_collection_state *state)
+{
+    look_since(apr_time_now() - MEMO_TIME, origin, directory, patience, pool, thread, state);
+}
+
+static int is_of(const cat_entry *entry, const bth_collection_state *state, apr_pool_t *pool)
 {
     unsigned char digest[BTH_LISTING_DIGEST];
     const tg_member *members;
@@ -257,6 +261,18 @@ int bth_collection_is_of(const cat_entry *entry, const bth_collection_state *sta
     return !memcmp(digest, state->digest, sizeof digest);
 }
 
+/* What was found before the torrent was published says nothing against it: then it is looked at again. */
+void bth_collection_compare(const cat_entry *entry, const char *origin, apr_interval_time_t patience, apr_pool_t *pool,
+                            apr_thread_t *thread, bth_collection_state *state)
+{
+    bth_collection_look(origin, entry->path, patience, pool, thread, state);
+    state->same = is_of(entry, state, pool);
+    if (state->same || APR_STATUS_IS_TIMEUP(state->status))
+        return;
+    look_since(apr_time_now(), origin, entry->path, patience, pool, thread, state);
+    state->same = is_of(entry, state, pool);
+}
+
 /* --- what the catalogue has ------------------------------------------------ */
 
 bth_gate bth_collection_pass(const cat_entry *entry, apr_pool_t *pool, apr_thread_t *thread)
@@ -267,14 +283,14 @@ bth_gate bth_collection_pass(const cat_entry *entry, apr_pool_t *pool, apr_threa
 
     if (gate == BTH_GATE_SHUT)
         return gate;
-    bth_collection_look(entry->url, entry->path, PATIENCE, pool, thread, &state);
+    bth_collection_compare(entry, entry->url, PATIENCE, pool, thread, &state);
     if (APR_STATUS_IS_TIMEUP(state.status))
         return gate == BTH_GATE_OPEN ? gate : BTH_GATE_SHUT;
     if (state.status == APR_EACCES) {
         bth_withdraw(entry, CAT_PROTECTED);
         return BTH_GATE_SHUT;
     }
-    if (!bth_collection_is_of(entry, &state, pool)) {
+    if (!state.same) {
         bth_withdraw(entry, CAT_CHANGED);
         return BTH_GATE_CHANGED;
     }
@@ -290,7 +306,7 @@ int bth_collection_is_due(const cat_entry *entry)
 
     if (apr_snprintf(key, sizeof key, "%s\n%s", entry->url, entry->path) >= (int)sizeof key - 1)
         return 1;
-    return !recall(key, &state);
+    return !recall(key, apr_time_now() - MEMO_TIME, &state);
 }
 
 /* --- making its torrent ---------------------------------------------------- */

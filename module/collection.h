@@ -35,6 +35,7 @@ typedef struct {
     apr_size_t files;
     int listed; /* may be shown in the feed */
     unsigned char digest[BTH_LISTING_DIGEST];
+    int same; /* after bth_collection_compare: the torrent holds exactly these files */
 } bth_collection_state;
 
 /**
@@ -45,8 +46,9 @@ typedef struct {
 void bth_collection_look(const char *origin, const char *directory, apr_interval_time_t patience, apr_pool_t *pool,
                          apr_thread_t *thread, bth_collection_state *state);
 
-/** Does an entry's torrent hold exactly the files that were found? Any thread. */
-int bth_collection_is_of(const cat_entry *entry, const bth_collection_state *state, apr_pool_t *pool);
+/** The same for the directory of an entry, and whether its torrent is still right. Any thread. */
+void bth_collection_compare(const cat_entry *entry, const char *origin, apr_interval_time_t patience, apr_pool_t *pool,
+                            apr_thread_t *thread, bth_collection_state *state);
 
 /** bth_gate_pass for the entry of a collection. */
 bth_gate bth_collection_pass(const cat_entry *entry, apr_pool_t *pool, apr_thread_t *thread);

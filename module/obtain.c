@@ -39,11 +39,11 @@ static int holds_all(bth_obtain *want, bth_gate gate)
     apr_pool_t *pool = want->r->pool;
     bth_collection_state state;
 
-    bth_collection_look(want->origin, want->subject->path, want->subject->dir->wait, pool,
-                        want->r->connection->current_thread, &state);
+    bth_collection_compare(&want->entry, want->origin, want->subject->dir->wait, pool,
+                           want->r->connection->current_thread, &state);
     if (APR_STATUS_IS_TIMEUP(state.status))
         return 0;
-    if (!bth_collection_is_of(&want->entry, &state, pool)) {
+    if (!state.same) {
         bth_withdraw(&want->entry, CAT_CHANGED);
         return 0;
     }
