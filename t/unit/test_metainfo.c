@@ -499,6 +499,19 @@ static const real reals[] = {
      "39c7d39c7424fd98a76a33d145aac08f20026e84d85971e535f5c469f62c0ea5", "b73c1eb956b2385e0225374f564ab2fd38dca056"},
 };
 
+/* Our own torrent of a tree, with one thing wrong in each. */
+static const struct {
+    const char *file, *why;
+} spoilt[] = {
+    {"bad_layer_missing", "a piece layer is missing"},
+    {"bad_halves", "a file of a hybrid that does not start with a piece"},
+    {"bad_no_padding", "a file of a hybrid that does not start with a piece"},
+    {"bad_path", "a path that leads elsewhere"},
+    {"bad_order", "a file of a hybrid that does not start with a piece"},
+    {"bad_pieces", "pieces that do not fit the length"},
+    {"bad_cut", "not bencoded"},
+};
+
 static void assert_hex(const char *file, const char *expected, const unsigned char *bytes, size_t size)
 {
     char hex[2 * BT_HASH_V2_SIZE + 1], zero[2 * BT_HASH_V2_SIZE + 1] = "";
@@ -509,23 +522,44 @@ static void assert_hex(const char *file, const char *expected, const unsigned ch
         fail_msg("%s: %s, expected %s", file, hex, expected ? expected : zero);
 }
 
-static void test_what_others_made(void **state)
+static size_t read_corpus(const char *name, unsigned char *bytes, size_t size)
+{
+    const char *srcdir = getenv("srcdir"); /* set by make check */
+    char *path = apr_pstrcat(pool, srcdir ? srcdir : "..", "/t/fuzz/corpus/metainfo/", name, NULL);
+    FILE *file = fopen(path, "rb");
+    size_t length;
+
+    if (!file)
+        fail_msg("%s cannot be opened", path);
+    length = fread(bytes, 1, size, file);
+    fclose(file);
+    return length;
+}
+
+static void test_spoilt_ones(void **state)
 {
     static unsigned char bytes[4096];
-    const char *srcdir = getenv("srcdir"); /* set by make check */
 
-    for (size_t i = 0; i < sizeof reals / sizeof *reals; i++) {
-        const real *one = &reals[i];
-        char *path = apr_pstrcat(pool, srcdir ? srcdir : "..", "/t/fuzz/corpus/metainfo/", one->file, NULL);
-        FILE *file = fopen(path, "rb");
+    for (size_t i = 0; i < sizeof spoilt / sizeof *spoilt; i++) {
         tg_metainfo meta;
         const char *why = "not set";
 
-        if (!file)
-            fail_msg("%s cannot be opened", path);
-        if (read_bytes(bytes, fread(bytes, 1, sizeof bytes, file), &meta, &why) != APR_SUCCESS)
+        assert_int_equal(read_bytes(bytes, read_corpus(spoilt[i].file, bytes, sizeof bytes), &meta, &why), APR_EINVAL);
+        assert_string_equal(why, spoilt[i].why);
+    }
+}
+
+static void test_what_others_made(void **state)
+{
+    static unsigned char bytes[4096];
+
+    for (size_t i = 0; i < sizeof reals / sizeof *reals; i++) {
+        const real *one = &reals[i];
+        tg_metainfo meta;
+        const char *why = "not set";
+
+        if (read_bytes(bytes, read_corpus(one->file, bytes, sizeof bytes), &meta, &why) != APR_SUCCESS)
             fail_msg("%s: %s", one->file, why);
-        fclose(file);
         assert_int_equal(meta.torrent.version, one->version);
         assert_int_equal(meta.file_count, one->files);
         assert_int_equal(meta.is_private, one->is_private);
@@ -556,6 +590,7 @@ int main(void)
         cmocka_unit_test_teardown(test_hybrids, clear_pool),
         cmocka_unit_test_teardown(test_every_truncation_is_refused, clear_pool),
         cmocka_unit_test_teardown(test_what_others_made, clear_pool),
+        cmocka_unit_test_teardown(test_spoilt_ones, clear_pool),
     };
 
     return cmocka_run_group_tests(tests, make_pool, free_pool);
