@@ -1,5 +1,6 @@
-/* Two locks, always in this order: the gate (held shared during each transaction, alone while the map is replaced or
- * the file reopened), then LMDB's own writer lock, which excludes other processes as well. */
+/* Locks, always in this order: the gate (held shared during each transaction, alone while the map is replaced or the
+ * file reopened), then for writers the writers' lock of this process, that of all processes (file.h), and LMDB's own.
+ */
 #include "catalog/env.h"
 
 #include <errno.h>
@@ -14,13 +15,15 @@
 #include <apr_strings.h>
 
 #include "base/log.h"
+#include "catalog/resident.h"
 
 enum {
-    SPARE_TXNS = 64,    /* read transactions kept for the next reader */
-    MAX_ATTEMPTS = 40,  /* enough to double the map up to all address space */
-    LOOK_SECONDS = 1,   /* how often we see whether the file was replaced */
-    QUIET_SECONDS = 60, /* the same error is logged once in that time */
-    MAX_SET_ASIDE = 3   /* files that one process gives up on for damage met while running */
+    SPARE_TXNS = 64,                 /* read transactions kept for the next reader */
+    MAX_ATTEMPTS = 40,               /* enough to double the map up to all address space */
+    LOOK_SECONDS = 1,                /* how often we see whether the file was replaced */
+    QUIET_SECONDS = 60,              /* the same error is logged once in that time */
+    MAX_RESIDENT = 32 * 1024 * 1024, /* bytes by which reading may make this process grow: see resident.h */
+    MAX_SET_ASIDE = 3                /* files that one process gives up on for damage met while running */
 };
 
 /* A read transaction and the cursor that it opened, if it did. */
@@ -37,12 +40,14 @@ struct cat_env {
     cat_file file;       /* changed only with the gate held alone */
     unsigned generation; /* likewise: of `file` and its map */
     int set_aside_count; /* likewise */
+    pthread_mutex_t writers;
     pthread_mutex_t spare_lock;
     kept_txn spare[SPARE_TXNS];
     int spare_count;
     atomic_llong next_look; /* seconds of the monotonic clock */
     atomic_llong quiet_full, quiet_error;
     atomic_int bad_value_noted;
+    atomic_llong resident; /* bytes, when last dropped */
 };
 
 static long long seconds_now(void)
@@ -206,8 +211,17 @@ static int is_replaced(const cat_env *env)
     return lstat(env->data_name, &info) != 0 || info.st_ino != env->file.inode || info.st_dev != env->file.device;
 }
 
+/* Gate held, shared will do. */
+static void stay_small(cat_env *env)
+{
+    if (!env->file.mdb || cat_resident_bytes() <= atomic_load(&env->resident) + MAX_RESIDENT)
+        return;
+    cat_resident_drop(env->file.mdb);
+    atomic_store(&env->resident, cat_resident_bytes());
+}
+
 /* Somebody may have set the file aside, or removed it, while we hold the old one. */
-static void look_for_replacement(cat_env *env)
+static void look_after_itself(cat_env *env)
 {
     int replaced;
 
@@ -215,6 +229,8 @@ static void look_for_replacement(cat_env *env)
         return;
     pthread_rwlock_rdlock(&env->gate);
     replaced = is_replaced(env);
+    if (!replaced)
+        stay_small(env);
     pthread_rwlock_unlock(&env->gate);
     if (!replaced)
         return;
@@ -225,6 +241,25 @@ static void look_for_replacement(cat_env *env)
 }
 
 /* --- running a transaction ---------------------------------------------------------------------------------------- */
+
+static int write_once(cat_env *env, cat_txn *txn, cat_work *work, void *baton)
+{
+    int rc;
+
+    pthread_mutex_lock(&env->writers);
+    if ((rc = cat_file_begin_change(&env->file)) == 0) {
+        if ((rc = mdb_txn_begin(env->file.mdb, NULL, 0, &txn->txn)) == 0) {
+            rc = work(txn, baton);
+            if (rc == 0)
+                rc = mdb_txn_commit(txn->txn);
+            else
+                mdb_txn_abort(txn->txn);
+        }
+        cat_file_end_change(&env->file);
+    }
+    pthread_mutex_unlock(&env->writers);
+    return rc;
+}
 
 static int run_once(cat_env *env, int write, cat_work *work, void *baton, unsigned *generation)
 {
@@ -243,12 +278,8 @@ static int run_once(cat_env *env, int write, cat_work *work, void *baton, unsign
             rc = work(&txn, baton);
             spare_put(env, &kept);
         }
-    } else if ((rc = mdb_txn_begin(env->file.mdb, NULL, 0, &txn.txn)) == 0) {
-        rc = work(&txn, baton);
-        if (rc == 0)
-            rc = mdb_txn_commit(txn.txn);
-        else
-            mdb_txn_abort(txn.txn);
+    } else {
+        rc = write_once(env, &txn, work, baton);
     }
     pthread_rwlock_unlock(&env->gate);
     return rc;
@@ -286,7 +317,7 @@ static apr_status_t run(cat_env *env, int write, cat_work *work, void *baton)
     unsigned generation;
     int rc = 0;
 
-    look_for_replacement(env);
+    look_after_itself(env);
     for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
         rc = run_once(env, write, work, baton, &generation);
         if (rc == 0 || mend(env, rc, generation) != 0)
@@ -324,6 +355,7 @@ static apr_status_t cleanup(void *data)
     spare_drop_all(env);
     cat_file_close(&env->file);
     pthread_mutex_destroy(&env->spare_lock);
+    pthread_mutex_destroy(&env->writers);
     pthread_rwlock_destroy(&env->gate);
     return APR_SUCCESS;
 }
@@ -347,6 +379,8 @@ apr_status_t cat_env_open(cat_env **result, const char *directory, apr_pool_t *p
     pthread_rwlock_init(&env->gate, &attr);
     pthread_rwlockattr_destroy(&attr);
     pthread_mutex_init(&env->spare_lock, NULL);
+    pthread_mutex_init(&env->writers, NULL);
+    atomic_store(&env->resident, cat_resident_bytes());
     apr_pool_cleanup_register(pool, env, cleanup, apr_pool_cleanup_null);
     *result = env;
     return APR_SUCCESS;

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "catalog/catalog.h"
+#include "catalog/mark.h"
 #include "catalog/verify.h"
 
 enum {
@@ -20,7 +21,8 @@ enum {
     KEEP_BAD = 3,                 /* files set aside */
     LOCK_SIZE = (MAX_READERS + 64) * 64,
     BYTE_OPENING = 0, /* of catalog.lock: held while one process looks at, renames or makes the file */
-    BYTE_IN_USE = 1   /* held, shared, by each process that has it open */
+    BYTE_IN_USE = 1,  /* held, shared, by each process that has it open */
+    BYTE_WRITING = 2  /* held during each change, and while the mark (mark.h) in catalog.lock is written */
 };
 
 typedef struct {
@@ -147,13 +149,15 @@ static int renew_lmdb_lock(const file_names *names)
     return rc;
 }
 
-/* What is wrong with what lies there? *missing says that nothing does. */
-static int look_at(const file_names *names, int alone, int *missing, const char **why)
+/* What is wrong with what lies there? *missing says that nothing does, *looked that every page was seen. */
+static int look_at(const file_names *names, int alone_with, int *missing, int *looked, const char **why)
 {
+    apr_uint64_t txn = 0;
     struct stat info;
     int fd;
 
     *why = NULL;
+    *looked = 0;
     *missing = lstat(names->data, &info) != 0;
     if (*missing)
         return errno == ENOENT ? 0 : errno;
@@ -163,7 +167,11 @@ static int look_at(const file_names *names, int alone, int *missing, const char 
     }
     if ((fd = open(names->data, O_RDWR | O_CLOEXEC | O_NOFOLLOW)) < 0)
         return errno;
-    *why = alone ? cat_verify_pages(fd) : cat_verify_head(fd);
+    *why = cat_verify_head(fd, &txn);
+    if (!*why && alone_with >= 0 && !cat_mark_trusts(alone_with, fd, txn)) {
+        *why = cat_verify_pages(fd);
+        *looked = 1;
+    }
     close(fd);
     return 0;
 }
@@ -270,16 +278,34 @@ static int same_file(const file_names *names, const cat_file *file)
     return lstat(names->data, &info) == 0 && info.st_dev == file->device && info.st_ino == file->inode;
 }
 
+static apr_uint64_t newest_state(MDB_env *mdb)
+{
+    MDB_envinfo info;
+
+    return mdb_env_info(mdb, &info) == 0 ? info.me_last_txnid : 0;
+}
+
+/* The file was looked through, or is new. */
+static void mark_sound(const cat_file *file)
+{
+    int fd;
+
+    if (mdb_env_get_fd(file->mdb, &fd) != 0 || lock_byte(file->use_fd, BYTE_WRITING, F_WRLCK, 1) != 0)
+        return;
+    cat_mark_sound(file->use_fd, fd, newest_state(file->mdb));
+    lock_byte(file->use_fd, BYTE_WRITING, F_UNLCK, 0);
+}
+
 /* Under BYTE_OPENING. */
 static int open_locked(cat_file *file, const file_names *names, cat_open_reason reason, int alone)
 {
     const char *why;
-    int missing, rc;
+    int missing, looked, rc;
 
     if (reason == CAT_OPEN_DAMAGED && same_file(names, file) && (rc = set_aside(names, "damage was met")) != 0)
         return rc;
     for (int attempt = 0;; attempt++) {
-        if ((rc = look_at(names, alone, &missing, &why)) != 0)
+        if ((rc = look_at(names, alone ? file->use_fd : -1, &missing, &looked, &why)) != 0)
             return rc;
         if (why) {
             if ((rc = set_aside(names, why)) != 0)
@@ -289,6 +315,8 @@ static int open_locked(cat_file *file, const file_names *names, cat_open_reason 
         if ((missing || alone) && (rc = renew_lmdb_lock(names)) != 0)
             return rc;
         rc = open_lmdb(file, names);
+        if (rc == 0 && (missing || looked))
+            mark_sound(file);
         if (rc != 0 && missing)
             unlink(names->data); /* half made, as on a full disk */
         if (!cat_is_damage(rc) || attempt > 0 || (rc == MDB_VERSION_MISMATCH && reason != CAT_OPEN_FIRST))
@@ -321,10 +349,45 @@ int cat_file_open(cat_file *file, const char *directory, cat_open_reason reason)
     return rc;
 }
 
+/* --- changes ------------------------------------------------------------------------------------------------------ */
+
+int cat_file_begin_change(cat_file *file)
+{
+    int fd, rc = mdb_env_get_fd(file->mdb, &fd);
+
+    if (rc != 0 || (rc = lock_byte(file->use_fd, BYTE_WRITING, F_WRLCK, 1)) != 0)
+        return rc;
+    if ((rc = cat_mark_begin(file->use_fd, fd)) != 0)
+        lock_byte(file->use_fd, BYTE_WRITING, F_UNLCK, 0);
+    return rc;
+}
+
+void cat_file_end_change(cat_file *file)
+{
+    int fd;
+
+    if (mdb_env_get_fd(file->mdb, &fd) == 0)
+        cat_mark_end(file->use_fd, fd, newest_state(file->mdb));
+    lock_byte(file->use_fd, BYTE_WRITING, F_UNLCK, 0);
+}
+
+/* The last one to have it marks it as good for whoever comes next. Waits for those only who open or close it too:
+ * nobody looks through it while we have it. */
+static void mark_closed(const cat_file *file)
+{
+    int fd;
+
+    if (mdb_env_get_fd(file->mdb, &fd) == 0 && lock_byte(file->use_fd, BYTE_OPENING, F_WRLCK, 1) == 0 &&
+        lock_byte(file->use_fd, BYTE_IN_USE, F_WRLCK, 0) == 0 && lock_byte(file->use_fd, BYTE_WRITING, F_WRLCK, 0) == 0)
+        cat_mark_close(file->use_fd, fd, newest_state(file->mdb));
+}
+
 void cat_file_close(cat_file *file)
 {
-    if (file->mdb)
+    if (file->mdb) {
+        mark_closed(file);
         mdb_env_close(file->mdb);
+    }
     file->mdb = NULL;
     if (file->use_fd >= 0)
         close(file->use_fd);

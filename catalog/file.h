@@ -25,7 +25,7 @@ typedef enum {
 typedef struct {
     MDB_env *mdb; /* NULL: closed */
     MDB_dbi db[CAT_DB_COUNT];
-    int use_fd; /* holds the lock that says "in use" */
+    int use_fd; /* catalog.lock: holds the lock that says "in use" */
     dev_t device;
     ino_t inode;
 } cat_file;
@@ -44,6 +44,13 @@ int cat_file_open(cat_file *file, const char *directory, cat_open_reason reason)
 
 /** Closes it; device and inode are kept for cat_file_open. No transaction may be alive. */
 void cat_file_close(cat_file *file);
+
+/**
+ * Before and after each change to it: excludes the writers of all other processes, but not this one's own threads.
+ * @return 0, or why there must be no change (and no cat_file_end_change)
+ */
+int cat_file_begin_change(cat_file *file);
+void cat_file_end_change(cat_file *file);
 
 /** Does this LMDB error mean that the file itself is bad? */
 int cat_is_damage(int rc);

@@ -123,15 +123,18 @@ static const char *read_metas(int fd, meta_head metas[2], size_t *page_size)
     return why;
 }
 
-const char *cat_verify_head(int fd)
+const char *cat_verify_head(int fd, apr_uint64_t *txn)
 {
     meta_head metas[2];
     size_t page_size;
     struct stat info;
+    const char *why;
 
     if (fstat(fd, &info) == 0 && info.st_size == 0)
         return "empty";
-    return read_metas(fd, metas, &page_size);
+    if ((why = read_metas(fd, metas, &page_size)) == NULL && txn)
+        *txn = metas[0].txn > metas[1].txn ? metas[0].txn : metas[1].txn;
+    return why;
 }
 
 /* --- pages -------------------------------------------------------------------------------------------------------- */
@@ -346,7 +349,7 @@ static const char *walk_state(walk *w, const meta_head *meta)
 
 const char *cat_verify_pages(int fd)
 {
-    const char *why = cat_verify_head(fd);
+    const char *why = cat_verify_head(fd, NULL);
     meta_head metas[2];
     struct stat info;
     walk w = {.fd = fd};
