@@ -3,7 +3,7 @@ import re
 import shutil
 import subprocess
 
-ROOMS = ["base", "torrentgen", "catalog", "tracker", "seeder"]
+ROOMS = ["base", "torrentgen", "catalog", "tracker", "seeder", "command"]
 
 
 def sources(top, *rooms):
@@ -50,7 +50,8 @@ def test_message_numbers_are_in_their_rooms_range(top):
 
 HTTPD_HEADERS = re.compile(r'#\s*include\s*[<"](httpd|http_\w+|ap_\w+|util_\w+|mpm_\w+|unixd|mod_\w+|scoreboard)\.h')
 BELOW = {"base": ["base"], "torrentgen": ["base", "torrentgen"], "catalog": ["base", "torrentgen", "catalog"],
-         "seeder": ["base", "torrentgen", "catalog", "seeder"], "tracker": ["base", "tracker"]}
+         "seeder": ["base", "torrentgen", "catalog", "seeder"], "tracker": ["base", "tracker"],
+         "command": ["base", "torrentgen", "catalog", "command"]}
 
 
 def test_imports_run_one_way(top):
@@ -96,7 +97,7 @@ def test_only_the_module_is_exported(build):
 def test_all_tests_are_shipped(top):
     """What `make dist` takes is what the makefiles name: no directory of tests is left out."""
     named = (top / "t/room.am").read_text()
-    for name in ("t/httpd", "t/guards", "t/pytest.ini", "t/conftest.py", ".ci/run", "dev"):
+    for name in ("t/httpd", "t/guards", "t/command", "t/npm", "t/pytest.ini", "t/conftest.py", ".ci/run", "dev"):
         assert re.search(rf"EXTRA_DIST \+=.*(?<!\S){re.escape(name)}(?!\S)", named), name
 
 
