@@ -49,6 +49,8 @@ static int split_origin(apr_pool_t *pool, const char *origin, origin_parts *part
     char *rest = apr_pstrdup(pool, origin), *last = NULL;
 
     parts->local_ip = apr_strtok(rest, " ", &last);
+    if (!parts->local_ip) /* not published yet: apr_strtok does not go on from nothing */
+        return 0;
     parts->port = apr_strtok(NULL, " ", &last);
     parts->scheme = apr_strtok(NULL, " ", &last);
     parts->host = apr_strtok(NULL, " ", &last);

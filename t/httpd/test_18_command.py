@@ -59,6 +59,7 @@ def test_a_scan_publishes_nothing_that_a_stranger_may_not_have(httpd, build, con
     torrentgen(build, "scan", "--state-dir", server.state_dir, server.docroot, "-q")
     listed = torrentgen(build, "list", "--state-dir", server.state_dir)
     assert "  hidden  " in listed
+    server.expect("AH01630: client denied by server configuration")
     assert server.get("/secret/big.bin", ASKING).status == 403
     infohash = bytes.fromhex(listed.split()[0])
     answer = server.get("/.well-known/bthttp/announce?info_hash=" + "".join(f"%{b:02x}" for b in infohash)
