@@ -321,6 +321,7 @@ static void *run(void *baton)
 {
     bth_scan *scan = baton;
 
+    pthread_setname_np(pthread_self(), "bthttp-scan");
     lower_priority();
     if (prepare(scan)) {
         while (!bth_scan_is_leaving(scan)) {
