@@ -1,9 +1,11 @@
 """BTHTTPScan: torrents are made ahead of the first request, of what a stranger gets and of nothing else."""
 import os
 import shutil
+import subprocess
 
 import pytest
 
+from bencode import Torrent
 from waiting import wait_for
 
 SIZE = 2 << 20
@@ -412,3 +414,19 @@ def test_a_file_that_changes_while_it_is_hashed(scanned):
     (server.docroot / "seen.bin").unlink()
     wait_for("it to be made", lambda: server.status()["torrents"] == 2, 60)
     wait_ready(server, "/busy.bin")
+
+
+def test_a_sidecar_that_comes_and_goes(scanned):
+    """FILE.torrent that describes FILE takes the place of the torrent that was made, and gives it back."""
+    server = scanned({"a.bin": SMALL})
+    wait_made(server, 1)
+    ours = server.torrent("/a.bin")
+    subprocess.run(["mktorrent", "-l", "15", "-o", str(server.docroot / "a.bin.torrent"), str(server.docroot / "a.bin")],
+                   check=True, stdout=subprocess.DEVNULL)
+    (server.docroot / "a.bin.torrent").chmod(0o644)
+    theirs = Torrent((server.docroot / "a.bin.torrent").read_bytes())
+    assert theirs.v1 != ours.v1
+    wait_for("the other torrent to be seeded", lambda: b"failure reason" not in server.announce(theirs.v1), 60)
+    (server.docroot / "a.bin.torrent").unlink()
+    wait_for("our own again", lambda: b"failure reason" not in server.announce(ours.v1), 60)
+    assert scan(server)["failed"] == 0
