@@ -178,7 +178,7 @@ static void complain(const char *directory, apr_status_t status)
     else if (APR_STATUS_IS_ENOENT(status))
         bt_log(BT_LOG_INFO, 62, APR_SUCCESS, "%s has no file that a stranger would be offered: it is no collection",
                directory);
-    else if (status != APR_SUCCESS && status != APR_EACCES)
+    else if (status != APR_SUCCESS && status != APR_EACCES && status != APR_EINTR)
         bt_log(BT_LOG_WARNING, 63, status, "%s cannot be read: it is no collection", directory);
 }
 
@@ -248,17 +248,59 @@ void bth_collection_look(const char *origin, const char *directory, apr_interval
     look_since(apr_time_now() - MEMO_TIME, origin, directory, patience, pool, thread, state);
 }
 
+/* The last entries that were compared: reading the members of a large one takes milliseconds. An entry's stamp has a
+ * checksum of its members. */
+static struct {
+    bt_stamp stamp;
+    unsigned char digest[BTH_LISTING_DIGEST];
+} compared[MEMOS_MAX]; /* under `table` */
+
+static int was_same(const cat_entry *entry, const bth_collection_state *state)
+{
+    apr_size_t at = entry->stamp.inode % MEMOS_MAX;
+    int same;
+
+    pthread_mutex_lock(&table);
+    same = entry->stamp.size > 0 && bt_stamp_equal(&compared[at].stamp, &entry->stamp) &&
+           !memcmp(compared[at].digest, state->digest, sizeof state->digest);
+    pthread_mutex_unlock(&table);
+    return same;
+}
+
+static void note_same(const cat_entry *entry, const bth_collection_state *state)
+{
+    apr_size_t at = entry->stamp.inode % MEMOS_MAX;
+
+    pthread_mutex_lock(&table);
+    compared[at].stamp = entry->stamp;
+    memcpy(compared[at].digest, state->digest, sizeof state->digest);
+    pthread_mutex_unlock(&table);
+}
+
 static int is_of(const cat_entry *entry, const bth_collection_state *state, apr_pool_t *pool)
 {
     unsigned char digest[BTH_LISTING_DIGEST];
     const tg_member *members;
     apr_size_t count;
 
-    if (state->status != APR_SUCCESS ||
-        cat_read_members(bth_this_child()->catalog, entry, pool, &members, &count) != APR_SUCCESS || count != state->files)
+    if (state->status != APR_SUCCESS)
+        return 0;
+    if (was_same(entry, state))
+        return 1;
+    if (cat_read_members(bth_this_child()->catalog, entry, pool, &members, &count) != APR_SUCCESS || count != state->files)
         return 0;
     bth_listing_digest_of(members, count, digest);
-    return !memcmp(digest, state->digest, sizeof digest);
+    if (memcmp(digest, state->digest, sizeof digest))
+        return 0;
+    note_same(entry, state);
+    return 1;
+}
+
+/* Does it say anything about the files, or only that they could not be looked at? */
+static int is_certain(apr_status_t status)
+{
+    return status == APR_SUCCESS || status == APR_EACCES || status == APR_ENOSPC || APR_STATUS_IS_ENOENT(status) ||
+           APR_STATUS_IS_ENOTDIR(status);
 }
 
 /* What was found before the torrent was published says nothing against it: then it is looked at again. */
@@ -267,10 +309,11 @@ void bth_collection_compare(const cat_entry *entry, const char *origin, apr_inte
 {
     bth_collection_look(origin, entry->path, patience, pool, thread, state);
     state->same = is_of(entry, state, pool);
-    if (state->same || APR_STATUS_IS_TIMEUP(state->status))
-        return;
-    look_since(apr_time_now(), origin, entry->path, patience, pool, thread, state);
-    state->same = is_of(entry, state, pool);
+    if (!state->same && !APR_STATUS_IS_TIMEUP(state->status)) {
+        look_since(apr_time_now(), origin, entry->path, patience, pool, thread, state);
+        state->same = is_of(entry, state, pool);
+    }
+    state->certain = is_certain(state->status);
 }
 
 /* --- what the catalogue has ------------------------------------------------ */
@@ -284,7 +327,7 @@ bth_gate bth_collection_pass(const cat_entry *entry, apr_pool_t *pool, apr_threa
     if (gate == BTH_GATE_SHUT)
         return gate;
     bth_collection_compare(entry, entry->url, PATIENCE, pool, thread, &state);
-    if (APR_STATUS_IS_TIMEUP(state.status))
+    if (!state.certain)
         return gate == BTH_GATE_OPEN ? gate : BTH_GATE_SHUT;
     if (state.status == APR_EACCES) {
         bth_withdraw(entry, CAT_PROTECTED);

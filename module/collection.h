@@ -35,7 +35,9 @@ typedef struct {
     apr_size_t files;
     int listed; /* may be shown in the feed */
     unsigned char digest[BTH_LISTING_DIGEST];
-    int same; /* after bth_collection_compare: the torrent holds exactly these files */
+    /* After bth_collection_compare: */
+    int same;    /* the torrent holds exactly these files */
+    int certain; /* else nothing is known that speaks against it */
 } bth_collection_state;
 
 /**

@@ -227,6 +227,7 @@ static void configure_seeder(apr_pool_t *pool)
 static apr_status_t stop_threads(void *baton)
 {
     (void)baton;
+    bth_listing_stop();
     if (scan)
         bth_scan_leave(scan);
     if (bth_own_child()->seeder) {

@@ -4,6 +4,7 @@
 #include <http_log.h>
 #include <apr_strings.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,6 +17,18 @@
 #include "module/stranger.h"
 #include "torrentgen/tree.h"
 
+static int stopped; /* atomic */
+
+void bth_listing_stop(void)
+{
+    __atomic_store_n(&stopped, 1, __ATOMIC_RELAXED);
+}
+
+static int is_stopped(void)
+{
+    return __atomic_load_n(&stopped, __ATOMIC_RELAXED);
+}
+
 /* While the directory is walked. */
 typedef struct {
     const char *origin, *directory;
@@ -26,6 +39,7 @@ typedef struct {
     apr_thread_t *thread;
     EVP_MD_CTX *access;
     int too_many;
+    apr_status_t failed; /* why the listing would be wrong */
     apr_size_t not_utf8;
 } walk;
 
@@ -176,6 +190,10 @@ static int list_file(void *baton, const char *path, const bt_stamp *stamp)
     walk *w = baton;
     bth_listed file = {NULL, *stamp, known(w, path, stamp)};
 
+    if (is_stopped())
+        w->failed = APR_EINTR;
+    if (w->failed)
+        return 1;
     if (is_access_file(name_of(path)))
         add_stamp(w->access, path, stamp);
     if (stamp->size == 0 || is_access_file(name_of(path))) /* nobody means to offer those */
@@ -203,11 +221,21 @@ static int enter_directory(void *baton, const char *path)
     return strcmp(path, ".pad") != 0;
 }
 
+/* What is not there, or may not be read, is left out; what fails for reasons of the moment is not. */
+static void on_error(void *baton, const char *path, apr_status_t status)
+{
+    walk *w = baton;
+
+    (void)path;
+    if (status == EMFILE || status == ENFILE || status == ENOMEM || status == EIO || status == ESTALE)
+        w->failed = status;
+}
+
 /* --- the walk -------------------------------------------------------------- */
 
 static apr_status_t walk_through(walk *w)
 {
-    const tg_tree_options options = {.follow_links = 1, .hidden = 1, .entries_max = BTH_LISTING_NAMES};
+    const tg_tree_options options = {.follow_links = 1, .hidden = 1, .entries_max = BTH_LISTING_NAMES, .error = on_error};
     apr_status_t status;
 
     w->made->files = apr_array_make(w->pool, 64, sizeof(bth_listed));
@@ -218,6 +246,8 @@ static apr_status_t walk_through(walk *w)
     add_access_above(w);
     status = tg_tree_walk(w->directory, &options, enter_directory, list_file, w, w->pool);
     end_digest(w->access, w->made->access);
+    if (w->failed)
+        return w->failed;
     return w->too_many ? APR_ENOSPC : status;
 }
 

@@ -37,10 +37,14 @@ typedef struct {
  * @param before     a listing under the same configuration: a file that is the same now is not judged again, unless an
  *                   .htaccess file has changed. May be NULL
  * @return APR_SUCCESS; APR_EACCES: for a stranger the URL is not that directory, or it is no collection; APR_ENOSPC: too
- *         many files; else why the directory cannot be read
+ *         many files; APR_EINTR after bth_listing_stop; else why the directory, or one below it, cannot be read: out of
+ *         descriptors or memory, or the disk fails
  */
 apr_status_t bth_listing_make(bth_listing **listing, const char *origin, const char *directory, const bth_listing *before,
                               apr_pool_t *pool, apr_thread_t *thread);
+
+/** This child ends: walks under way, and those to come, end soon. Any thread. */
+void bth_listing_stop(void);
 
 /** The digest that a listing of exactly these files has. */
 void bth_listing_digest_of(const tg_member *members, apr_size_t count, unsigned char digest[BTH_LISTING_DIGEST]);

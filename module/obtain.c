@@ -41,7 +41,7 @@ static int holds_all(bth_obtain *want, bth_gate gate)
 
     bth_collection_compare(&want->entry, want->origin, want->subject->dir->wait, pool,
                            want->r->connection->current_thread, &state);
-    if (APR_STATUS_IS_TIMEUP(state.status))
+    if (!state.certain)
         return 0;
     if (!state.same) {
         bth_withdraw(&want->entry, CAT_CHANGED);

@@ -148,3 +148,16 @@ def test_two_collections_share_files(server):
     grown(server)
     another(server, inner, "/pub/sub")
     assert collection(server, "/other").v1 == other.v1
+
+
+def test_httpd_stops_while_a_large_directory_is_listed(server):
+    """Neither the steward nor a hashing worker holds it up, and nothing is withdrawn for it."""
+    put_tree(server, "large", {f"{i // 100}/{i}": b"x" for i in range(5000)})
+    torrent = collection(server, "/large")
+    for round in range(3):
+        server.put("large/.htaccess", b"# %d" % round)  # all are judged anew
+        with peer_of(server, torrent):
+            server.stop(timeout=10)
+            server.start()
+    assert collection(server, "/large").v1 == torrent.v1
+    assert server.log().count("BTH0404: made the torrent of") == 1
