@@ -79,24 +79,38 @@ const bth_directory *bth_collection_of(const request_rec *r)
     return ap_get_module_config(r->request_config, &bthttp_module);
 }
 
+/* The nth word of an origin ("LOCAL-IP PORT SCHEME HOST PATH"), and all behind it; "" if there are fewer. */
+static const char *word_of(const char *origin, int nth)
+{
+    for (; nth > 0 && *origin; nth--) {
+        origin += strcspn(origin, " ");
+        origin += *origin == ' ';
+    }
+    return origin;
+}
+
+static const char *host_name(apr_pool_t *pool, const char *origin)
+{
+    const char *word = word_of(origin, 3);
+    char *host = apr_pstrmemdup(pool, word, strcspn(word, " ")), *port = strrchr(host, ':');
+
+    if (port && !strchr(port, ']'))
+        *port = '\0';
+    return *host ? tg_name_of(pool, host) : "-";
+}
+
 const char *bth_collection_name(apr_pool_t *pool, const char *origin)
 {
-    const char *path = strchr(origin, '/'), *host, *name;
-    char *text = apr_pstrdup(pool, path ? path : "/");
-    apr_size_t length = strlen(text);
+    char *path = apr_pstrdup(pool, word_of(origin, 4));
+    apr_size_t length = strlen(path);
+    const char *name;
 
     if (length > 1) {
-        text[length - 1] = '\0';
-        if (ap_unescape_url(text) == OK && *(name = tg_name_of(pool, text)))
+        path[length - 1] = '\0';
+        if (ap_unescape_url(path) == OK && *(name = tg_name_of(pool, path)))
             return name;
     }
-    text = apr_pstrmemdup(pool, origin, (apr_size_t)(path - origin));
-    text[strlen(text) - 1] = '\0'; /* the space before the path */
-    host = strrchr(text, ' ');
-    text = apr_pstrdup(pool, host ? host + 1 : text);
-    if (*text != '[' && strrchr(text, ':'))
-        *strrchr(text, ':') = '\0'; /* the port */
-    return tg_name_of(pool, text);
+    return host_name(pool, origin);
 }
 
 /* --- memos ----------------------------------------------------------------- */
