@@ -35,7 +35,8 @@ struct seed_jobs {
     int waiting;         /* of them, those that nobody waits for */
     job *again;          /* those that are tried again with the next tick */
     int stopping, repost;
-    seed_pace pace; /* seeder's thread */
+    seed_pace pace;      /* seeder's thread, as below */
+    int is_shown;        /* the page has figures that are not zero, or will have */
 };
 
 /* --- the list of jobs ------------------------------------------------------------------------------------------------ */
@@ -379,6 +380,7 @@ void seed_jobs_add(seed_jobs *jobs, const seed_make *make)
 {
     apr_status_t status = APR_ENOSPC;
 
+    jobs->is_shown = 1;
     if (find_and_raise(jobs, make) || complete(jobs, make))
         return;
     if (has_room(jobs, make))
@@ -428,6 +430,17 @@ void seed_jobs_tick(seed_jobs *jobs)
     }
     tg_queue_stats(jobs->queue, &figures);
     seed_pace_note(&jobs->pace, &figures, &jobs->config->counters->hashing, apr_time_now());
+    jobs->is_shown = figures.urgent || figures.waiting || figures.hashing || jobs->pace.rate > 0;
+}
+
+int seed_jobs_are_busy(seed_jobs *jobs)
+{
+    int count;
+
+    pthread_mutex_lock(&jobs->mutex);
+    count = (int)apr_hash_count(jobs->by_path);
+    pthread_mutex_unlock(&jobs->mutex);
+    return count > 0 || jobs->is_shown;
 }
 
 apr_status_t seed_jobs_start(seed_jobs **jobs, const seed_config *config, apr_pool_t *pool)

@@ -26,6 +26,9 @@ void seed_jobs_withdraw(seed_jobs *jobs, const char *path);
 /** About once a second: tries again what changed while it was hashed, and writes figures to the page. Seeder's thread. */
 void seed_jobs_tick(seed_jobs *jobs);
 
+/** Is there anything that seed_jobs_tick would do? Else nobody need wake up for it. Seeder's thread. */
+int seed_jobs_are_busy(seed_jobs *jobs);
+
 /** Stops between two chunks. @param repost  put what is not done back into the mailbox, for the next seeder */
 void seed_jobs_stop(seed_jobs *jobs, int repost);
 

@@ -254,7 +254,7 @@ static int next_wait(const seed_loop *loop)
 
     if (!APR_RING_EMPTY(&loop->running, seed_conn, here) || !APR_RING_EMPTY(&loop->due, seed_swarm, due))
         return 0;
-    if (loop->peers == 0 && !loop->listeners_off)
+    if (loop->peers == 0 && !loop->listeners_off && !(loop->jobs && seed_jobs_are_busy(loop->jobs)))
         return -1;
     if (!APR_RING_EMPTY(&loop->throttled, seed_conn, here) && (other = seed_rate_wait(&loop->rate, loop->now)) < wait)
         wait = other;

@@ -16,7 +16,7 @@ void seed_pace_note(seed_pace *pace, const tg_queue_figures *figures, seed_hashi
     }
     if (is_idle && !bytes)
         pace->rate = 0;
-    pace->at = now;
+    pace->at = is_idle ? 0 : now; /* nobody looks while nothing is hashed */
     pace->bytes_done = figures->bytes_done;
     STORE(page->urgent, figures->urgent);
     STORE(page->waiting, figures->waiting);
