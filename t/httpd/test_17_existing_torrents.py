@@ -274,3 +274,17 @@ def test_plain_requests_do_not_look_for_it(server):
         assert server.get("/f.bin").status == 200
     assert server.announce(ours.v1)[b"complete"] == 1, "what was published is still so"
     assert served(server).infodict != ours.infodict
+
+
+def test_one_that_httpd_cannot_read(server):
+    plain = served(server)
+    path = server.put("f.bin.torrent", by_libtorrent(server.docroot / "f.bin", "v1"))
+    path.chmod(0)
+    if os.getuid() == 0:  # else httpd runs as its owner, who may not read it either
+        os.chown(path, 0, 0)
+    server.expect(LEFT_ALONE.format("f\\.bin", "f\\.bin", "it cannot be opened"))
+    server.expect(r"AH00132: file permissions deny server access")
+    assert served(server).infodict == plain.infodict
+    hashed = server.status()["hashed_files"]
+    assert served(server).infodict == plain.infodict
+    assert server.status()["hashed_files"] == hashed
