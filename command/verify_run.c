@@ -1,5 +1,6 @@
-/* Reads the data of a torrent and hashes it, a piece at a time, on several threads. It does not share the way by which
- * torrents are made: pieces of v1 torrents of other programs may span files and have any length. */
+/* Reads the data of a torrent and hashes it, on several threads. Files that begin with a piece go the way by which torrents
+ * are made, many pieces at a time; the others, and whatever is not as it should be, a piece at a time: pieces of v1 torrents
+ * of other programs may span files. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -11,6 +12,7 @@
 #include "command/verify.h"
 #include "torrentgen/engine.h"
 #include "torrentgen/merkle.h"
+#include "torrentgen/part.h"
 
 enum { CHUNK = 1 << 18 };
 
@@ -19,7 +21,9 @@ typedef struct {
     cmd_verification *v;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    apr_int64_t next;   /* the piece that nobody has taken */
+    apr_int64_t next;   /* the piece that nobody has taken; under the lock */
+    int aligned;        /* each file begins with a piece, and what lies between files is padding */
+    unsigned char *sha1, *layer; /* of each piece, as computed; only of whole files in an aligned torrent */
     apr_int64_t hashed; /* bytes */
     int running;
     apr_status_t status; /* the first failure of a thread, not of the data */
@@ -29,8 +33,7 @@ typedef struct {
 typedef struct {
     shared *all;
     pthread_t thread;
-    const tg_engine *leaf_engine; /* the fastest: leaves of a piece are equal blocks, side by side */
-    tg_hasher *leaf_hasher;
+    tg_worker worker;  /* the fastest engine: for many pieces, and for leaves, which are equal blocks side by side */
     tg_hasher *hasher; /* OpenSSL's: one piece at a time */
     unsigned char *chunk, *leaves;
     int open_index, fd; /* the file that it last read; fd is -1 if there is none */
@@ -194,15 +197,15 @@ static int check_v2(checker *c, apr_int64_t piece)
 
         if (!read_file(c, index, c->chunk, length, at))
             return 0;
-        if (c->leaf_engine->sha256_blocks(c->leaf_hasher, c->chunk, TG_BLOCK, blocks, leaf) != APR_SUCCESS ||
-            (rest && c->leaf_engine->sha256_blocks(c->leaf_hasher, c->chunk + blocks * TG_BLOCK, rest, 1,
+        if (c->worker.engine->sha256_blocks(c->worker.hasher, c->chunk, TG_BLOCK, blocks, leaf) != APR_SUCCESS ||
+            (rest && c->worker.engine->sha256_blocks(c->worker.hasher, c->chunk + blocks * TG_BLOCK, rest, 1,
                                               leaf + blocks * TG_SHA256_SIZE) != APR_SUCCESS))
             return -1;
         leaf += (blocks + (rest > 0)) * TG_SHA256_SIZE;
         at += (apr_int64_t)length;
         add_hashed(c, length);
     }
-    if (tg_merkle_root(c->leaf_engine, c->leaf_hasher, c->leaves, count,
+    if (tg_merkle_root(c->worker.engine, c->worker.hasher, c->leaves, count,
                        tg_merkle_levels(file->pieces > 1 ? meta->torrent.piece_length / TG_BLOCK : count), missing, root) !=
         APR_SUCCESS)
         return -1;
@@ -217,20 +220,103 @@ static int check_piece(checker *c, apr_int64_t piece)
     return fine == 1 && version & TG_V1 ? check_v1(c, piece) : fine;
 }
 
+/* --- many pieces of a file ------------------------------------------------------------------------------------------- */
+
+static int is_right(const checker *c, const cmd_checked_file *file, apr_int64_t piece)
+{
+    const shared *all = c->all;
+    const tg_metainfo *meta = &all->v->torrent->meta;
+
+    if (meta->torrent.version & TG_V1 &&
+        memcmp(all->sha1 + piece * TG_SHA1_SIZE, meta->pieces + piece * TG_SHA1_SIZE, TG_SHA1_SIZE) != 0)
+        return 0;
+    return !(meta->torrent.version & TG_V2) ||
+           (file->layer && memcmp(all->layer + piece * TG_SHA256_SIZE, file->layer + (piece - file->first) * TG_SHA256_SIZE,
+                                  TG_SHA256_SIZE) == 0);
+}
+
+static tg_part part_of(const shared *all, const cmd_checked_file *file)
+{
+    const tg_metainfo *meta = &all->v->torrent->meta;
+    apr_int64_t end = (file->first + file->pieces) * meta->torrent.piece_length;
+
+    return (tg_part){.path = file->path,
+                     .stamp = file->stamp,
+                     .version = meta->torrent.version,
+                     .piece_length = meta->torrent.piece_length,
+                     .padded = meta->covered >= end,
+                     .sha1 = all->sha1 + file->first * TG_SHA1_SIZE,
+                     .layer = all->layer + file->first * TG_SHA256_SIZE};
+}
+
+/* May this piece go with others? Then *count is how many, at most `most`. */
+static const cmd_checked_file *whole_file_at(const shared *all, apr_int64_t piece, apr_int64_t most, apr_int64_t *count)
+{
+    const cmd_checked_file *file;
+
+    if (!all->aligned)
+        return NULL;
+    file = &all->v->files[file_at(all->v, piece * all->v->torrent->meta.torrent.piece_length)];
+    if (file->stamp.size != file->file->length || piece >= file->first + file->pieces)
+        return NULL;
+    *count = file->first + file->pieces - piece;
+    if (*count > most)
+        *count = most;
+    return file;
+}
+
+/* @return 0 if it did not work: to be looked at a piece at a time, which finds out why */
+static int check_many(checker *c, const cmd_checked_file *file, apr_int64_t first, apr_int64_t count)
+{
+    static const int never;
+    tg_part part = part_of(c->all, file);
+    apr_int64_t length = part.piece_length * count, left = file->file->length - (first - file->first) * part.piece_length;
+
+    if (tg_part_hash(&part, &c->worker, first - file->first, count, &never) != APR_SUCCESS)
+        return 0;
+    for (apr_int64_t i = first; i < first + count; i++)
+        c->all->v->bad[i] = !is_right(c, file, i); /* each piece has its own byte */
+    add_hashed(c, (apr_size_t)(left < length ? left : length));
+    return 1;
+}
+
 /* --- threads ---------------------------------------------------------------------------------------------------------- */
+
+/* Takes the next pieces. @return NULL with a count of 1 for one that goes alone, of 0 at the end */
+static const cmd_checked_file *take(checker *c, apr_int64_t *first, apr_int64_t *count)
+{
+    shared *all = c->all;
+    const cmd_checked_file *file = NULL;
+    const tg_part any = {.piece_length = all->v->torrent->meta.torrent.piece_length};
+
+    pthread_mutex_lock(&all->lock);
+    *first = all->next;
+    *count = *first < all->v->pieces;
+    if (*count)
+        file = whole_file_at(all, *first, tg_part_run(&any, &c->worker), count);
+    all->next += *count;
+    pthread_mutex_unlock(&all->lock);
+    return file;
+}
 
 static apr_status_t check_pieces(checker *c)
 {
-    shared *all = c->all;
-    apr_int64_t piece;
+    const cmd_checked_file *file;
+    apr_int64_t first, count;
     int fine;
 
-    while ((piece = __atomic_fetch_add(&all->next, 1, __ATOMIC_RELAXED)) < all->v->pieces) {
-        if ((fine = check_piece(c, piece)) < 0)
-            return APR_EGENERAL;
-        all->v->bad[piece] = !fine; /* each piece has its own byte */
+    for (;;) {
+        file = take(c, &first, &count);
+        if (!count)
+            return APR_SUCCESS;
+        if (file && check_many(c, file, first, count))
+            continue;
+        for (apr_int64_t piece = first; piece < first + count; piece++) {
+            if ((fine = check_piece(c, piece)) < 0)
+                return APR_EGENERAL;
+            c->all->v->bad[piece] = !fine;
+        }
     }
-    return APR_SUCCESS;
 }
 
 static void *run_checker(void *baton)
@@ -239,18 +325,16 @@ static void *run_checker(void *baton)
     apr_size_t leaves = c->all->v->torrent->meta.torrent.piece_length / TG_BLOCK + 1;
     apr_status_t status = APR_ENOMEM;
 
-    c->leaf_engine = tg_engine_default();
     c->fd = c->open_index = -1;
     c->chunk = malloc(CHUNK);
     c->leaves = malloc(leaves * TG_SHA256_SIZE);
     if (c->chunk && c->leaves && (status = tg_engine_openssl.create(&c->hasher)) == APR_SUCCESS &&
-        (status = c->leaf_engine->create(&c->leaf_hasher)) == APR_SUCCESS)
+        (status = tg_worker_init(&c->worker, tg_engine_default())) == APR_SUCCESS)
         status = check_pieces(c);
     close_file(c);
     if (c->hasher)
         tg_engine_openssl.destroy(c->hasher);
-    if (c->leaf_hasher)
-        c->leaf_engine->destroy(c->leaf_hasher);
+    tg_worker_free(&c->worker);
     free(c->chunk);
     free(c->leaves);
     pthread_mutex_lock(&c->all->lock);
@@ -299,12 +383,27 @@ static void conclude(cmd_verification *v)
     }
 }
 
+static int is_aligned(const cmd_verification *v)
+{
+    const tg_metainfo *meta = &v->torrent->meta;
+
+    for (int i = 0; i < meta->file_count; i++)
+        if (meta->files[i].length && meta->files[i].offset % meta->torrent.piece_length)
+            return 0;
+    return 1;
+}
+
 apr_status_t cmd_verify_run(cmd_verification *v, int threads, int quiet, apr_pool_t *pool)
 {
     shared all = {.v = v, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
     checker *checkers;
     int started = 0;
 
+    all.aligned = is_aligned(v);
+    if (all.aligned) {
+        all.sha1 = apr_palloc(pool, (apr_size_t)v->pieces * TG_SHA1_SIZE + 1);
+        all.layer = apr_palloc(pool, (apr_size_t)v->pieces * TG_SHA256_SIZE + 1);
+    }
     if (threads > v->pieces)
         threads = v->pieces ? (int)v->pieces : 1;
     checkers = apr_pcalloc(pool, (apr_size_t)threads * sizeof *checkers);

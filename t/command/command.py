@@ -23,9 +23,9 @@ class Command:
     def lines(self, *words, **options):
         return [json.loads(line) for line in self(*words, "--json", **options).stdout.splitlines()]
 
-    def start(self, *words, **options):
+    def start(self, *words, stderr=subprocess.PIPE, **options):
         return subprocess.Popen([self.program, *words], cwd=self.box, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE, **options)
+                                stderr=stderr, **options)
 
 
 def fill(directory, sizes):
