@@ -1,6 +1,7 @@
 #include "torrentgen/queue.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -156,14 +157,17 @@ static void work(tg_queue *queue, tg_worker *hands)
     pthread_mutex_unlock(&queue->lock);
 }
 
-/* Best effort: hashing gives way to everything else. On Linux both are of a thread, not of the process. */
+/* Hashing gives way to everything else: to requests at once, and to what they read from the disk. Best effort; on Linux all of
+ * these are a thread's, not the process's. */
 static void lower_priority(void)
 {
-    enum { WHO_PROCESS = 1, CLASS_BEST_EFFORT = 2, CLASS_SHIFT = 13, LOWEST = 7, NICER = 10 };
+    enum { WHO_PROCESS = 1, CLASS_IDLE = 3, CLASS_SHIFT = 13 };
     long thread = syscall(SYS_gettid);
+    const struct sched_param none = {0};
 
-    setpriority(PRIO_PROCESS, (id_t)thread, getpriority(PRIO_PROCESS, (id_t)thread) + NICER); /* 19 if that is more */
-    syscall(SYS_ioprio_set, WHO_PROCESS, thread, CLASS_BEST_EFFORT << CLASS_SHIFT | LOWEST);
+    if (pthread_setschedparam(pthread_self(), SCHED_IDLE, &none) != 0)
+        setpriority(PRIO_PROCESS, (id_t)thread, 19);
+    syscall(SYS_ioprio_set, WHO_PROCESS, thread, CLASS_IDLE << CLASS_SHIFT);
 }
 
 static void *run_member(void *baton)

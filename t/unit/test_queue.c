@@ -3,10 +3,10 @@
 #include <apr_strings.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -339,9 +339,7 @@ static void test_what_cannot_be_hashed(void **state)
 
 typedef struct {
     const char *path;
-    int start_nice;        /* of the thread that makes the queue, at least */
-    int own_nice;          /* what it is then */
-    int nice, io_priority; /* of a worker */
+    int policy, io_priority; /* of a worker */
     int failed;
     ear heard;
 } ranks;
@@ -351,7 +349,7 @@ static void note_rank(void *baton, apr_status_t status, const tg_result *result)
     enum { WHO_PROCESS = 1 };
     ranks *noted = baton;
 
-    noted->nice = getpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid));
+    noted->policy = sched_getscheduler(0);
     noted->io_priority = (int)syscall(SYS_ioprio_get, WHO_PROCESS, 0);
     hear_done(&noted->heard, status, result);
 }
@@ -360,12 +358,8 @@ static void *make_queue_and_note_rank(void *baton) /* on a thread of its own, wh
 {
     ranks *noted = baton;
     const tg_request request = {.path = noted->path, .name = "f", .version = TG_V1, .urgent = 1};
-    id_t self = (id_t)syscall(SYS_gettid);
     tg_queue *queue;
 
-    if (noted->start_nice > getpriority(PRIO_PROCESS, self))
-        noted->failed |= setpriority(PRIO_PROCESS, self, noted->start_nice);
-    noted->own_nice = getpriority(PRIO_PROCESS, self);
     noted->failed |= tg_queue_create(&queue, 1, 1, pool);
     if (noted->failed)
         return NULL;
@@ -379,20 +373,18 @@ static void *make_queue_and_note_rank(void *baton) /* on a thread of its own, wh
 
 static void test_workers_give_way(void **state)
 {
-    enum { BEST_EFFORT_LOWEST = 2 << 13 | 7 };
-    static const int starts[] = {-20, 5, 12}; /* -20: leave it */
+    enum { CLASS_IDLE = 3 << 13 };
     char *path = random_file("f", 1000, 9);
+    ranks noted = {.path = path};
+    int own = sched_getscheduler(0);
+    pthread_t maker;
 
-    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
-        ranks noted = {.path = path, .start_nice = starts[i]};
-        pthread_t maker;
-
-        assert_int_equal(pthread_create(&maker, NULL, make_queue_and_note_rank, &noted), 0);
-        pthread_join(maker, NULL);
-        assert_int_equal(noted.failed, 0);
-        assert_int_equal(noted.nice, noted.own_nice + 10 < 19 ? noted.own_nice + 10 : 19);
-        assert_int_equal(noted.io_priority, BEST_EFFORT_LOWEST);
-    }
+    assert_int_equal(pthread_create(&maker, NULL, make_queue_and_note_rank, &noted), 0);
+    pthread_join(maker, NULL);
+    assert_int_equal(noted.failed, 0);
+    assert_int_equal(noted.policy, SCHED_IDLE);
+    assert_int_equal(noted.io_priority, CLASS_IDLE);
+    assert_int_equal(sched_getscheduler(0), own);
     free(path);
 }
 
