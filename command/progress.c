@@ -8,7 +8,7 @@
 
 #include "command/text.h"
 
-enum { BAR_WIDTH = 24, WIDTH_MAX = 200 };
+enum { BAR_WIDTH = 24, WIDTH_MIN = 40, WIDTH_MAX = 200, TEXT_MAX = 256 };
 
 static const apr_time_t BAR_EVERY = 100000, LINE_EVERY = 10 * APR_USEC_PER_SEC, RATE_OVER = 2 * APR_USEC_PER_SEC;
 
@@ -51,49 +51,62 @@ static void measure(cmd_progress *progress, apr_int64_t done, apr_time_t now)
     }
 }
 
-static void draw_bar(char out[BAR_WIDTH + 3], apr_int64_t done, apr_int64_t total)
+/* As wide as there is room for, with a space after it; or nothing. */
+static void draw_bar(char out[BAR_WIDTH + 4], int room, apr_int64_t done, apr_int64_t total)
 {
-    int full = total > 0 ? (int)((double)done / (double)total * BAR_WIDTH) : 0;
+    int width = room - 3 < BAR_WIDTH ? room - 3 : BAR_WIDTH;
+    int full = total > 0 ? (int)((double)done / (double)total * width) : 0;
+    char *at = out;
 
-    out[0] = '[';
-    for (int i = 0; i < BAR_WIDTH; i++)
-        out[i + 1] = i < full ? '=' : i == full ? '>' : ' ';
-    out[BAR_WIDTH + 1] = ']';
-    out[BAR_WIDTH + 2] = '\0';
+    if (width >= 5) {
+        *at++ = '[';
+        for (int i = 0; i < width; i++)
+            *at++ = i < full ? '=' : i == full ? '>' : ' ';
+        *at++ = ']';
+        *at++ = ' ';
+    }
+    *at = '\0';
 }
 
 static int screen_width(void)
 {
     struct winsize size;
 
-    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col < 20)
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col < WIDTH_MIN)
         return 79;
     return size.ws_col > WIDTH_MAX ? WIDTH_MAX : size.ws_col - 1;
+}
+
+/* "1.00 GiB of 3.00 GiB, 500.0 MiB/s, 0:04 left, NOTE" */
+static void describe(const cmd_progress *progress, char out[TEXT_MAX], apr_int64_t done, apr_int64_t total, const char *note)
+{
+    char of[32], all[32], rate[32], left[32] = "-";
+
+    if (progress->rate > 1 && total > 0)
+        cmd_duration_text(left, (apr_int64_t)((double)(total - done) / progress->rate + 0.5));
+    snprintf(out, TEXT_MAX, "%s of %s, %s/s, %s left%s%s", cmd_size_text(of, done), cmd_size_text(all, total),
+             cmd_size_text(rate, (apr_int64_t)progress->rate), left, note ? ", " : "", note ? note : "");
 }
 
 void cmd_progress_show(cmd_progress *progress, apr_int64_t done, apr_int64_t total, const char *note)
 {
     apr_time_t now = apr_time_now();
-    char bar[BAR_WIDTH + 3] = "", text[512], of[32], all[32], rate[32], left[32] = "-";
+    char bar[BAR_WIDTH + 4], head[64], text[TEXT_MAX];
+    int width = screen_width();
 
     if (progress->silent || now - progress->shown < (progress->bar ? BAR_EVERY : LINE_EVERY))
         return;
     progress->shown = now;
     measure(progress, done, now);
-    if (progress->rate > 1 && total > 0)
-        cmd_duration_text(left, (apr_int64_t)((double)(total - done) / progress->rate + 0.5));
-    if (progress->bar)
-        draw_bar(bar, done, total);
-    snprintf(text, sizeof text, "%s %3d %% %s%s%s of %s, %s/s, %s left%s%s", progress->label,
-             total > 0 ? (int)((double)done * 100 / (double)total) : 0, bar, *bar ? " " : "", cmd_size_text(of, done),
-             cmd_size_text(all, total), cmd_size_text(rate, (apr_int64_t)progress->rate), left, note ? ", " : "",
-             note ? note : "");
+    snprintf(head, sizeof head, "%s %3d %% ", progress->label, total > 0 ? (int)((double)done * 100 / (double)total) : 0);
+    describe(progress, text, done, total, note);
     if (!progress->bar) {
-        cmd_line(stderr, "%s", text);
+        cmd_line(stderr, "%s%s", head, text);
         return;
     }
+    draw_bar(bar, width - (int)(strlen(head) + strlen(text)), done, total);
     __atomic_store_n(&is_on_screen, 1, __ATOMIC_RELAXED);
-    fprintf(stderr, "\r%.*s\033[K", screen_width(), text);
+    fprintf(stderr, "\r%s%s%.*s\033[K", head, bar, width - (int)(strlen(head) + strlen(bar)), text);
     fflush(stderr);
 }
 
