@@ -155,8 +155,13 @@ static int send_form(offer *o, bth_form form)
 {
     bt_infohash hash = hash_of(&o->want.entry, o->subject.v1_alone);
 
+    int answer;
+
     note(o->r, bth_form_word(form), &hash);
-    return bth_send_form(o->r, &o->subject, &o->want.entry, form);
+    answer = bth_send_form(o->r, &o->subject, &o->want.entry, form);
+    if (answer == DECLINED) /* it went away in between, or cannot be written in this form */
+        return pass(o, &(bth_verdict){.action = BTH_PASS_STATUS, .status = "unavailable"});
+    return answer;
 }
 
 static int decide_and_answer(offer *o)
