@@ -154,7 +154,6 @@ static int pass(offer *o, const bth_verdict *verdict)
 static int send_form(offer *o, bth_form form)
 {
     bt_infohash hash = hash_of(&o->want.entry, o->subject.v1_alone);
-
     int answer;
 
     note(o->r, bth_form_word(form), &hash);
