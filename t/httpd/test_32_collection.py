@@ -91,16 +91,18 @@ def test_the_page_of_a_directory_is_as_it_was(httpd, tree, index):
     """Without X-BT-Accept: byte for byte, but for Vary and, once there is a torrent, Link."""
     more = "Options -Indexes" if index == "forbidden" else ""
     tree = {**tree, "index.html": b"<p>page" * 1000} if index == "index.html" else tree
-    plain, ours = httpd(bthttp=False, start=False), httpd(start=False)
-    plain.write_conf(f'<Directory "{plain.docroot}">\n{more}\n</Directory>')
-    ours.write_conf(CONF.format(docroot=ours.docroot, more=more))
-    for server in (plain, ours):
+    servers = []
+    for bthttp in (False, True):
+        server = httpd(bthttp=bthttp, start=False)
         put_tree(server, "pub", tree)
         for path in server.docroot.rglob("*"):
             os.utime(path, (10**9, 10**9))
-        server.start()
+        server.write_conf(CONF.format(docroot=server.docroot, more=more) if bthttp
+                          else f'<Directory "{server.docroot}">\n{more}\n</Directory>')
+        servers.append(server.start())
         if index == "forbidden":
             server.expect("AH01276: Cannot serve directory")
+    plain, ours = servers
 
     def page(server, headers=None):
         response = server.get("/pub/", headers, host="localhost")
