@@ -144,6 +144,7 @@ class Libtorrent:
             "close_redundant_connections": False,
             "min_reconnect_time": 1, "peer_connect_timeout": 5, "connection_speed": 100,
             "stop_tracker_timeout": 1, "tracker_completion_timeout": 15, "min_announce_interval": 1,
+            "alert_mask": lt.alert.category_t.error_notification | lt.alert.category_t.storage_notification,
             **settings})
         self.handle = None
         self.file = None
@@ -180,6 +181,13 @@ class Libtorrent:
     def wait(self, timeout=120):
         wait_for(f"libtorrent to finish", self._finished, timeout)
         assert self.status().total_failed_bytes == 0, "a block failed its hash"
+        self._flush()
+
+    def _flush(self):
+        """It calls itself finished when the last hash is right, which may be before the last block is in its file."""
+        self.handle.flush_cache()
+        wait_for("libtorrent to write its file",
+                 lambda: any(isinstance(a, lt.cache_flushed_alert) for a in self.session.pop_alerts()))
 
     def _finished(self):
         return self.status().is_finished
