@@ -181,14 +181,12 @@ static void test_wrong_numbers_of_lanes(void **state)
     for (int e = 0; e < engine_count; e++) {
         assert_int_equal(engines[e]->sha1_begin(hashers[e], 0), APR_EGENERAL);
         assert_int_equal(engines[e]->sha1_begin(hashers[e], TG_LANES_MAX + 1), APR_EGENERAL);
+        if (engines[e]->lanes == 1)
+            continue;
+        assert_int_equal(engines[e]->sha1_begin(hashers[e], 1), APR_SUCCESS);
+        assert_int_equal(engines[e]->sha1_update(hashers[e], 5, data, 3), APR_EGENERAL);
+        assert_int_equal(engines[e]->sha1_end(hashers[e], 5, out), APR_EGENERAL);
     }
-#ifdef HAVE_IPSEC_MB
-    if (engine_count == 2) {
-        assert_int_equal(engines[1]->sha1_begin(hashers[1], 1), APR_SUCCESS);
-        assert_int_equal(engines[1]->sha1_update(hashers[1], 5, data, 3), APR_EGENERAL);
-        assert_int_equal(engines[1]->sha1_end(hashers[1], 5, out), APR_EGENERAL);
-    }
-#endif
 }
 
 /* --- each width of vectors that this processor has, whichever the engine takes ----------------------------------------- */
