@@ -84,6 +84,7 @@ class Httpd:
         text += ("StartServers 1\nServerLimit 1\nThreadLimit 96\nThreadsPerChild 96\nMaxRequestWorkers 96\n"
                  "MinSpareThreads 1\nMaxSpareThreads 96\n" + conf)
         (self.dir / "httpd.conf").write_text(text)
+        self.began = time.monotonic()
         self.process = subprocess.Popen([binary, "-DFOREGROUND", "-f", str(self.dir / "httpd.conf")],
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         wait_until("httpd to listen", self._listens)

@@ -153,7 +153,8 @@ typedef int cat_walk_fn(void *baton, const cat_entry *entry);
 /** Walks all entries in the order of their keys, in short read transactions. @return APR_SUCCESS or an error */
 apr_status_t cat_walk(cat_catalog *catalog, cat_walk_fn *visit, void *baton);
 
-/** Walks at most `max` entries from `place` on, which it moves; place->ended after the last one. */
+/** Walks at most `max` entries from `place` on, which it moves to the last one that was visited;
+ * place->ended after the last of all. */
 apr_status_t cat_walk_some(cat_catalog *catalog, cat_place *place, apr_size_t max, cat_walk_fn *visit, void *baton);
 
 /** Number of entries, published or not. */

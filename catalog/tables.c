@@ -64,26 +64,45 @@ static int del_hash(const cat_txn *txn, const bt_infohash *hash, int withdrawn, 
     return delete_if_there(txn, CAT_DB_HASH, val_of(&key, sizeof key));
 }
 
+/* Do the info-hashes point to both in the same way? Most changes leave them as they are, and each would be a page of
+ * its own to write. */
+static int points_alike(const cat_record *a, const cat_record *b)
+{
+    return a->entry.published == b->entry.published && cat_record_same_torrent(a, b) &&
+           bt_infohash_equal(&a->entry.v1_keyless, &b->entry.v1_keyless) &&
+           bt_infohash_equal(&a->entry.v1_alone, &b->entry.v1_alone);
+}
+
+static int put_hashes(const cat_txn *txn, const cat_path_key *key, int published, const bt_infohash *hashes, int count)
+{
+    int rc = 0;
+
+    for (int i = 0; rc == 0 && i < count; i++)
+        if ((rc = del_hash(txn, &hashes[i], published, key)) == 0)
+            rc = put_hash(txn, &hashes[i], !published, key);
+    return rc;
+}
+
 int cat_put_record(const cat_txn *txn, const cat_path_key *key, const cat_record *record)
 {
     MDB_val id = val_of(key->b, sizeof key->b), value;
     bt_infohash hashes[CAT_HASHES_MAX];
-    int count = cat_record_hashes(record, hashes), rc;
+    int count = cat_record_hashes(record, hashes), published = record->entry.published, rc;
     cat_record old;
     bt_buf buf;
 
     bt_buf_init(&buf, 3 * CAT_TEXT_MAX);
     /* Before the first change: the texts of both may lie in pages that it moves. */
-    rc = cat_record_write(&buf, record);
-    if (rc == 0 && ((rc = cat_get_record(txn, key, &old)) == 0 || rc == MDB_NOTFOUND))
+    if ((rc = cat_record_write(&buf, record)) == 0 && (rc = cat_get_record(txn, key, &old)) == 0)
+        count = points_alike(&old, record) ? 0 : count;
+    if (rc == 0 || rc == MDB_NOTFOUND)
         rc = cat_list_newest(txn, key, rc == 0 ? &old : NULL, record);
     if (rc == 0) {
         value = val_of(buf.data, buf.length);
         rc = mdb_put(txn->txn, txn->db[CAT_DB_PATH], &id, &value, 0);
     }
-    for (int i = 0; rc == 0 && i < count; i++)
-        if ((rc = del_hash(txn, &hashes[i], record->entry.published, key)) == 0)
-            rc = put_hash(txn, &hashes[i], !record->entry.published, key);
+    if (rc == 0)
+        rc = put_hashes(txn, key, published, hashes, count);
     bt_buf_free(&buf);
     return rc;
 }

@@ -50,6 +50,17 @@ static int walk_batch(const cat_txn *txn, void *baton)
     return 0;
 }
 
+/* The visitor saw entry i as the last one. */
+static void stop_at(walk_job *job, int i)
+{
+    cat_path_key key = cat_path_key_of(job->entries[i].path);
+
+    if (i + 1 == job->count)
+        return;
+    memcpy(job->place.key, key.b, sizeof key.b);
+    job->place.ended = 0;
+}
+
 static int batch_size(apr_size_t left)
 {
     return left < WALK_BATCH ? (int)left : WALK_BATCH;
@@ -71,7 +82,8 @@ apr_status_t cat_walk_some(cat_catalog *catalog, cat_place *place, apr_size_t ma
         job->wanted = batch_size(max);
         status = cat_env_read(catalog->env, walk_batch, job);
         for (int i = 0; status == APR_SUCCESS && !stop && i < job->count; i++)
-            stop = visit(baton, &job->entries[i]);
+            if ((stop = visit(baton, &job->entries[i])) != 0)
+                stop_at(job, i);
         max -= (apr_size_t)job->count;
     }
     *place = job->place;

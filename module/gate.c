@@ -24,41 +24,64 @@ static void drop_swarm(const bt_infohash *hash)
         trk_swarms_drop(child->swarms, hash);
 }
 
+void bth_withdrawn(const cat_entry *entry)
+{
+    bt_infohash v2 = bt_infohash_truncate(&entry->v2);
+
+    drop_swarm(&entry->v1);
+    drop_swarm(&entry->v1_keyless);
+    drop_swarm(&entry->v1_alone);
+    drop_swarm(&v2);
+    seed_post_withdraw(bth_this_child()->shared->mailbox, entry->path);
+}
+
 void bth_withdraw(const cat_entry *entry, cat_standing why)
 {
     const bth_child *child = bth_this_child();
-    bt_infohash v2 = bt_infohash_truncate(&entry->v2);
 
     if (why == CAT_CHANGED)
         cat_withdraw_stale(child->catalog, entry->path, &entry->stamp);
     else
         cat_withdraw(child->catalog, entry->path, why);
-    drop_swarm(&entry->v1);
-    drop_swarm(&entry->v1_keyless);
-    drop_swarm(&entry->v1_alone);
-    drop_swarm(&v2);
-    seed_post_withdraw(child->shared->mailbox, entry->path);
+    bth_withdrawn(entry);
+}
+
+/* Withdraws what has changed or does not pass. @return BTH_GATE_UNTESTED if it passed just now */
+static bth_gate judge(const cat_entry *entry, apr_pool_t *pool, apr_thread_t *thread, int *listed)
+{
+    bth_gate gate = bth_gate_look(entry);
+
+    if (gate == BTH_GATE_CHANGED) {
+        bth_withdraw(entry, CAT_CHANGED);
+    } else if (gate == BTH_GATE_UNTESTED && !bth_stranger_may(entry->url, entry->path, pool, thread, listed)) {
+        bth_withdraw(entry, CAT_PROTECTED);
+        return BTH_GATE_SHUT;
+    }
+    return gate;
 }
 
 bth_gate bth_gate_pass(const cat_entry *entry, apr_pool_t *pool, apr_thread_t *thread)
 {
     const bth_child *child = bth_this_child();
-    bth_gate gate = bth_gate_look(entry);
+    bth_gate gate;
     int listed;
 
     if (bth_is_collection(entry->path))
         return bth_collection_pass(entry, pool, thread);
-    if (gate == BTH_GATE_CHANGED) {
-        bth_withdraw(entry, CAT_CHANGED);
-    } else if (gate == BTH_GATE_UNTESTED) {
-        if (!bth_stranger_may(entry->url, entry->path, pool, thread, &listed)) {
-            bth_withdraw(entry, CAT_PROTECTED);
-            return BTH_GATE_SHUT;
-        }
-        cat_grant(child->catalog, entry->path, entry->url, child->grant, listed);
-        return BTH_GATE_OPEN;
+    gate = judge(entry, pool, thread, &listed);
+    if (gate != BTH_GATE_UNTESTED)
+        return gate;
+    cat_grant(child->catalog, entry->path, entry->url, child->grant, listed);
+    return BTH_GATE_OPEN;
+}
+
+int bth_gate_test(const cat_entry *entry, apr_pool_t *pool, apr_thread_t *thread, int *listed)
+{
+    if (bth_is_collection(entry->path)) {
+        bth_collection_pass(entry, pool, thread);
+        return 0;
     }
-    return gate;
+    return judge(entry, pool, thread, listed) == BTH_GATE_UNTESTED;
 }
 
 cat_standing bth_gate_find(const bt_infohash *hash, apr_pool_t *pool, apr_thread_t *thread, cat_entry *entry)

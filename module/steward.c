@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "module/audit.h"
 #include "module/child.h"
 #include "module/gate.h"
 #include "module/seed_address.h"
@@ -85,53 +86,53 @@ static void test_urgent(bth_steward *steward, apr_pool_t *scratch)
     }
 }
 
-/* A walk over the whole catalogue; what waits at the seeder goes first. */
-typedef struct {
-    bth_steward *steward;
-    apr_pool_t *scratch;
-} audit;
-
-static int audit_entry(void *baton, const cat_entry *entry)
+static void rest(bth_steward *steward, apr_interval_time_t time)
 {
-    audit *a = baton;
+    apr_time_t end = apr_time_now() + time;
+    struct timespec until = {.tv_sec = apr_time_sec(end), .tv_nsec = apr_time_usec(end) * 1000};
 
-    if (entry->published && entry->grant != bth_this_child()->grant)
-        test_path(entry->path, a->scratch);
-    test_urgent(a->steward, a->scratch);
-    return is_leaving(a->steward);
-}
-
-static void wait_a_second(bth_steward *steward)
-{
-    struct timespec until;
-
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec++;
     pthread_mutex_lock(&steward->mutex);
     if (!steward->leaving && steward->urgent_count == 0)
         pthread_cond_timedwait(&steward->wake, &steward->mutex, &until);
     pthread_mutex_unlock(&steward->mutex);
 }
 
+static void expire_peers(apr_time_t *expired, unsigned *turn)
+{
+    const bth_child *child = bth_this_child();
+
+    if (!child->swarms || apr_time_now() - *expired < APR_USEC_PER_SEC)
+        return;
+    *expired = apr_time_now();
+    trk_swarms_expire(child->swarms, (*turn)++, *expired, bth_server()->tracker_interval);
+}
+
+/* What waits at the seeder goes first, and interrupts a rest, but hastens nothing else. */
 static void *keep_house(void *baton)
 {
     bth_steward *steward = baton;
-    const bth_child *child = bth_this_child();
-    audit a = {steward, NULL};
-    apr_time_t expired = 0;
+    apr_time_t expired = 0, due = 0;
+    apr_pool_t *pool, *scratch;
+    bth_audit *audit = NULL;
     unsigned turn = 0;
 
-    apr_pool_create(&a.scratch, NULL);
-    cat_walk(child->catalog, audit_entry, &a);
+    apr_pool_create(&pool, NULL);
+    apr_pool_create(&scratch, pool);
+    if (bth_audit_create(&audit, pool) != APR_SUCCESS)
+        audit = NULL;
     while (!is_leaving(steward)) {
-        test_urgent(steward, a.scratch);
-        if (child->swarms && apr_time_now() - expired >= APR_USEC_PER_SEC) {
-            expired = apr_time_now();
-            trk_swarms_expire(child->swarms, turn++, expired, bth_server()->tracker_interval);
-        }
-        wait_a_second(steward);
+        apr_time_t now = apr_time_now();
+
+        test_urgent(steward, scratch);
+        expire_peers(&expired, &turn);
+        if (audit && now >= due)
+            due = apr_time_now() + bth_audit_step(audit);
+        now = apr_time_now();
+        rest(steward, !audit || due - now > APR_USEC_PER_SEC ? APR_USEC_PER_SEC : due > now ? due - now : 1);
     }
-    apr_pool_destroy(a.scratch);
+    if (audit)
+        bth_audit_flush(audit);
+    apr_pool_destroy(pool);
     pthread_mutex_lock(&steward->mutex);
     steward->running = 0;
     pthread_cond_broadcast(&steward->wake);

@@ -1,8 +1,9 @@
 /* The steward: housekeeping of the whole server, done in the child that seeds.
  *
  * After each load of the configuration it repeats the stranger test for everything in the catalogue, so that what was
- * protected in the meantime is withdrawn without waiting for anybody to ask; it lets old peers of the tracker expire; and
- * it keeps the addresses of the virtual hosts' names. */
+ * protected in the meantime is withdrawn without waiting for anybody to ask, and later, at leisure, whether the files
+ * are still there (audit.h); it lets old peers of the tracker expire; and it keeps the addresses of the virtual hosts'
+ * names. */
 #ifndef BTH_STEWARD_H
 #define BTH_STEWARD_H
 
