@@ -78,6 +78,30 @@ static void test_broken_off_anywhere(void **state)
     assert_int_equal(fix_logged(100), 0);
 }
 
+/* No room even for the mark, which would have to be made again: the change is given up, and nothing is lost. */
+static void test_no_room_for_the_mark(void **state)
+{
+    fixture *f = *state;
+    cat_entry entry;
+
+    fix_open(f);
+    assert_int_equal(fix_publish(f->catalog, "/a", 1, 3000, 0), APR_SUCCESS);
+    fix_close(f);
+    fix_open(f);
+    limit_files(50);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(fix_publish(f->catalog, "/b", 2, 3000, 0), APR_ENOSPC);
+    assert_int_equal(fix_logged(104), 1);
+    assert_int_equal(cat_find_path(f->catalog, "/a", f->pool, &entry), APR_SUCCESS);
+    limit_files(RLIM_INFINITY);
+    assert_int_equal(fix_publish(f->catalog, "/b", 2, 3000, 0), APR_SUCCESS);
+    fix_check(f->catalog);
+    fix_close(f);
+    fix_open(f);
+    fix_check(f->catalog);
+    assert_int_equal(fix_logged(100) + fix_logged(105), 0);
+}
+
 static void test_opening_on_a_full_disk(void **state)
 {
     fixture *f = *state;
@@ -106,7 +130,7 @@ static void test_opening_on_a_full_disk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {TEST(test_publishing_on_a_full_disk), TEST(test_broken_off_anywhere),
-                                       TEST(test_opening_on_a_full_disk)};
+                                       TEST(test_no_room_for_the_mark), TEST(test_opening_on_a_full_disk)};
 
     signal(SIGXFSZ, SIG_IGN);
     return cmocka_run_group_tests_name("catalogue on a full disk", tests, NULL, NULL);

@@ -54,6 +54,46 @@ static void assert_good_end(pid_t pid)
 
 /* --- killed ------------------------------------------------------------------------------------------------------- */
 
+/* A collection and some files, in one transaction. */
+static apr_status_t publish_group(cat_catalog *catalog)
+{
+    static const tg_member members[] = {{.path = "a", .stamp = {.size = 5}},
+                                        {.path = "b/c", .stamp = {.size = 7}, .offset = 16384}};
+    unsigned seed = (unsigned)rand() % 20;
+    tg_torrent file = fix_torrent(TG_HYBRID, seed, 3000, 0), directory = fix_torrent(TG_HYBRID, seed + 20, 500, 64);
+    char paths[6][32];
+    cat_publication list[6];
+    apr_status_t status;
+
+    directory.members = members;
+    directory.member_count = 2;
+    for (unsigned i = 0; i < 6; i++) {
+        snprintf(paths[i], sizeof paths[i], i == 0 ? "/churn %u/" : "/churn %u", (unsigned)rand() % 40);
+        list[i] = (cat_publication){.path = paths[i],
+                                    .url = "1 80 http h /u",
+                                    .published = rand() % 2,
+                                    .listed = 1,
+                                    .stamp = fix_stamp(seed),
+                                    .torrent = i == 0 ? &directory : &file};
+    }
+    status = cat_publish(catalog, list, 6);
+    fix_free_torrent(&file);
+    fix_free_torrent(&directory);
+    return status;
+}
+
+static apr_status_t grant_group(cat_catalog *catalog)
+{
+    char paths[10][32];
+    cat_grant_item list[10];
+
+    for (unsigned i = 0; i < 10; i++) {
+        snprintf(paths[i], sizeof paths[i], "/churn %u%s", (unsigned)rand() % 40, rand() % 4 ? "" : "/");
+        list[i] = (cat_grant_item){paths[i], "1 80 http h2 /u", rand() % 2, rand() % 2};
+    }
+    return cat_grant_many(catalog, list, 10, (apr_uint64_t)rand());
+}
+
 /* Changes without end. */
 static void churn(fixture *f, unsigned seed, int started)
 {
@@ -67,7 +107,13 @@ static void churn(fixture *f, unsigned seed, int started)
 
         apr_pool_create(&pool, f->pool);
         snprintf(path, sizeof path, "/churn %u", n);
-        switch (rand() % 5) {
+        switch (rand() % 7) {
+        case 5:
+            CHILD_NEEDS(publish_group(f->catalog) == APR_SUCCESS);
+            break;
+        case 6:
+            CHILD_NEEDS(grant_group(f->catalog) == APR_SUCCESS);
+            break;
         case 0:
         case 1:
             /* few torrents among many paths, so that they share info-hashes */
