@@ -193,8 +193,9 @@ def test_names_that_no_metalink_may_have(write, name):
 
 def test_the_schema_refuses_what_is_wrong(top, box, write):
     """Else it would show nothing."""
-    good = write("metalink", ("url", "http://h/f", 1), name="f", length=1)
-    for old, new in [(b'name="f"', b'name="a/f"'), (b'priority="1"', b'priority="0"'), (b"<size>1<", b"<size>-1<"),
+    good = write("metalink", ("url", "http://h/f", 1), name="f", length=1, digest=b"\xab" * 32, generator="mod_bthttp/0")
+    for old, new in [(b">abab", b">ABab"), (b' type="sha-256"', b""), (b"mod_bthttp/0", b"mod bthttp"), (b"mod_bthttp/0", b"a/b/c"),
+                     (b'name="f"', b'name="a/f"'), (b'priority="1"', b'priority="0"'), (b"<size>1<", b"<size>-1<"),
                      (b"<url ", b"<uri "), (b"<file ", b"<files ")]:
         bad = good.replace(old, new).replace(b"</url>", b"</uri>" if new == b"<uri " else b"</url>")
         assert bad != good
