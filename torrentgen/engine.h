@@ -36,9 +36,12 @@ typedef struct {
 /** OpenSSL's EVP: one message at a time, though it keeps as many as it is asked to. Everywhere, and quickly made. */
 extern const tg_engine tg_engine_openssl;
 
-/** Lanes of AVX2 or AVX-512 with libipsec-mb. Only where it is built in (HAVE_IPSEC_MB); create() says whether the processor
- * has what it takes. */
-extern const tg_engine tg_engine_ipsecmb;
+/** Lanes of AVX-512, or of AVX2, with libipsec-mb. Only where it is built in (HAVE_IPSEC_MB); create() says whether the
+ * processor has what it takes. */
+extern const tg_engine tg_engine_avx512, tg_engine_avx2;
+
+/** Lanes of AVX2 beat one message at a time, but not where there are instructions for SHA. */
+int tg_engine_avx2_is_best(void);
 
 /** The fastest engine of this machine for hashing files. The first call may take some milliseconds. */
 const tg_engine *tg_engine_default(void);

@@ -19,6 +19,9 @@ enum { FEW = 3, LENGTH_MAX = 65534 };
 struct tg_hasher {
     IMB_MGR *manager;  /* made when it is first needed: it takes milliseconds; may stay NULL */
     tg_hasher *single; /* of tg_engine_openssl */
+    void (*init)(IMB_MGR *); /* of the manager */
+    tg_sha1_compress *compress;
+    int width;         /* lanes that there are */
     int lanes;         /* SHA-1 lanes in use; few: they are in `single` */
     tg_sha1_state state;
     apr_uint64_t length; /* of each message so far */
@@ -26,9 +29,9 @@ struct tg_hasher {
     unsigned char digests[TG_LANES_MAX][TG_SHA256_SIZE];
 };
 
-/* What this processor has. Lanes of AVX2 beat one message at a time, but not where there are instructions for SHA. */
-static int width;
-static tg_sha1_compress *compress;
+/* What this processor has. The same on every thread, so that it does not matter who looks first. */
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static uint64_t features;
 
 static void look_at_processor(void)
 {
@@ -36,25 +39,19 @@ static void look_at_processor(void)
 
     if (!manager)
         return;
-    init_mb_mgr_auto(manager, NULL);
-    if (imb_get_errno(manager) != 0) {
-        width = 0;
-    } else if ((manager->features & IMB_FEATURE_AVX512_SKX) == IMB_FEATURE_AVX512_SKX) {
-        width = 16;
-        compress = tg_sha1_compress_avx512;
-    } else if (manager->features & IMB_FEATURE_AVX2 && !(manager->features & IMB_FEATURE_SHANI)) {
-        width = 8;
-        compress = tg_sha1_compress_avx2;
-    }
+    features = manager->features;
     free_mb_mgr(manager);
 }
 
-static int lanes_here(void)
+static int has(uint64_t all)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-
     pthread_once(&once, look_at_processor);
-    return width;
+    return (features & all) == all;
+}
+
+int tg_engine_avx2_is_best(void)
+{
+    return has(IMB_FEATURE_AVX2) && !has(IMB_FEATURE_SHANI);
 }
 
 static void destroy(tg_hasher *hasher)
@@ -67,23 +64,35 @@ static void destroy(tg_hasher *hasher)
     free(hasher);
 }
 
-static apr_status_t create(tg_hasher **result)
+static apr_status_t create(tg_hasher **result, int width, tg_sha1_compress *compress, void (*init)(IMB_MGR *))
 {
-    tg_hasher *hasher;
+    tg_hasher *hasher = calloc(1, sizeof *hasher);
     apr_status_t status;
 
     *result = NULL;
-    if (!lanes_here())
-        return APR_ENOTIMPL;
-    hasher = calloc(1, sizeof *hasher);
     if (!hasher)
         return APR_ENOMEM;
+    hasher->width = width;
+    hasher->compress = compress;
+    hasher->init = init;
     status = tg_engine_openssl.create(&hasher->single);
     if (status != APR_SUCCESS)
         destroy(hasher);
     else
         *result = hasher;
     return status;
+}
+
+static apr_status_t create_avx512(tg_hasher **hasher)
+{
+    *hasher = NULL;
+    return has(IMB_FEATURE_AVX512_SKX) ? create(hasher, 16, tg_sha1_compress_avx512, init_mb_mgr_avx512) : APR_ENOTIMPL;
+}
+
+static apr_status_t create_avx2(tg_hasher **hasher)
+{
+    *hasher = NULL;
+    return has(IMB_FEATURE_AVX2) ? create(hasher, 8, tg_sha1_compress_avx2, init_mb_mgr_avx2) : APR_ENOTIMPL;
 }
 
 /* --- SHA-256 ------------------------------------------------------------------------------------------------------ */
@@ -95,7 +104,7 @@ static int have_manager(tg_hasher *hasher)
 
         if (!manager)
             return 0;
-        init_mb_mgr_auto(manager, NULL);
+        hasher->init(manager);
         if (imb_get_errno(manager) != 0) {
             free_mb_mgr(manager);
             return 0;
@@ -149,7 +158,7 @@ static apr_status_t sha256_blocks(tg_hasher *hasher, const unsigned char *blocks
     apr_status_t status = APR_SUCCESS;
 
     while (status == APR_SUCCESS && count > FEW && size > 0 && size <= LENGTH_MAX && have_manager(hasher)) {
-        int now = count > (apr_size_t)width ? width : (int)count;
+        int now = count > (apr_size_t)hasher->width ? hasher->width : (int)count;
 
         status = fill_lanes(hasher, blocks, size, now, out);
         blocks += (apr_size_t)now * size;
@@ -165,7 +174,7 @@ static apr_status_t sha1_begin(tg_hasher *hasher, int lanes)
 {
     static const uint32_t start[5] = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0};
 
-    if (lanes < 1 || lanes > width)
+    if (lanes < 1 || lanes > hasher->width)
         return APR_EGENERAL;
     hasher->lanes = lanes;
     hasher->length = 0;
@@ -184,7 +193,7 @@ static void compress_at(tg_hasher *hasher, const unsigned char *const *data, apr
 
     for (int lane = 0; lane < TG_SHA1_LANES; lane++)
         from[lane] = data[lane < hasher->lanes ? lane : 0] + at;
-    compress(hasher->state, from, blocks);
+    hasher->compress(hasher->state, from, blocks);
 }
 
 static void compress_pending(tg_hasher *hasher, apr_size_t blocks)
@@ -251,7 +260,11 @@ static apr_status_t sha1_end(tg_hasher *hasher, int lanes, unsigned char *out)
     return APR_SUCCESS;
 }
 
-const tg_engine tg_engine_ipsecmb = {
-    "ipsec-mb", TG_SHA1_LANES, create, destroy, sha256_blocks, sha1_begin, sha1_update, sha1_end,
+const tg_engine tg_engine_avx512 = {
+    "AVX-512", 16, create_avx512, destroy, sha256_blocks, sha1_begin, sha1_update, sha1_end,
+};
+
+const tg_engine tg_engine_avx2 = {
+    "AVX2", 8, create_avx2, destroy, sha256_blocks, sha1_begin, sha1_update, sha1_end,
 };
 #endif

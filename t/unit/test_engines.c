@@ -9,8 +9,8 @@
 #include "torrentgen/sha1_lanes.h"
 
 /* Those of this build that take this processor. */
-static const tg_engine *engines[2];
-static tg_hasher *hashers[2];
+static const tg_engine *engines[3];
+static tg_hasher *hashers[3];
 static int engine_count;
 
 static void add_engine(const tg_engine *engine)
@@ -23,7 +23,8 @@ static int make_hashers(void **state)
 {
     add_engine(&tg_engine_openssl);
 #ifdef HAVE_IPSEC_MB
-    add_engine(&tg_engine_ipsecmb);
+    add_engine(&tg_engine_avx2);
+    add_engine(&tg_engine_avx512);
 #endif
     return engine_count ? 0 : -1;
 }
@@ -189,7 +190,7 @@ static void test_wrong_numbers_of_lanes(void **state)
     }
 }
 
-/* --- each width of vectors that this processor has, whichever the engine takes ----------------------------------------- */
+/* --- each width of vectors that this processor has ----------------------------------------- */
 
 #ifdef TG_HAVE_SHA1_LANES
 static void check_compress(tg_sha1_compress *compress, int lanes)
@@ -242,10 +243,14 @@ static void test_the_default_works_here(void **state)
     const tg_engine *engine = tg_engine_default();
     tg_hasher *hasher;
 
+    int known = 0;
+
     assert_int_equal(engine->create(&hasher), APR_SUCCESS);
     engine->destroy(hasher);
     engine->destroy(NULL);
-    assert_ptr_equal(engine, engines[engine_count - 1]);
+    for (int e = 0; e < engine_count; e++)
+        known |= engine == engines[e];
+    assert_true(known);
 }
 
 int main(void)

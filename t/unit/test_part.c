@@ -15,7 +15,7 @@
 #include "torrentgen/part.h"
 
 static const int never;
-static tg_worker workers[2];
+static tg_worker workers[3];
 static int worker_count;
 
 static void add_worker(const tg_engine *engine)
@@ -30,7 +30,8 @@ static int make_workers(void **state)
 {
     add_worker(&tg_engine_openssl);
 #ifdef HAVE_IPSEC_MB
-    add_worker(&tg_engine_ipsecmb);
+    add_worker(&tg_engine_avx2);
+    add_worker(&tg_engine_avx512);
 #endif
     return worker_count ? 0 : -1;
 }
@@ -43,7 +44,7 @@ static int free_workers(void **state)
     return 0;
 }
 
-/* --- every size, both engines, all versions, against the naive hashes --------------------------------------------------- */
+/* --- every size, all engines, all versions, against the naive hashes --------------------------------------------------- */
 
 static unsigned char *naive_padded(const unsigned char *data, size_t length, size_t piece)
 {
