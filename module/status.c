@@ -1,6 +1,7 @@
 #include "module/status.h"
 
 #include <http_protocol.h>
+#include <http_request.h>
 #include <apr_strings.h>
 
 #include <string.h>
@@ -116,7 +117,7 @@ int bth_status_handler(request_rec *r)
 
     if (!r->handler || strcmp(r->handler, "bthttp-status"))
         return DECLINED;
-    r->allowed |= AP_METHOD_BIT << M_GET;
+    ap_allow_standard_methods(r, REPLACE_ALLOW, M_GET, -1);
     if (r->method_number != M_GET)
         return HTTP_METHOD_NOT_ALLOWED;
     if (!bth_this_child()->shared)

@@ -96,7 +96,7 @@ static int check_request(request_rec *r, const char *handler)
 {
     if (!r->handler || strcmp(r->handler, handler))
         return DECLINED;
-    r->allowed |= AP_METHOD_BIT << M_GET;
+    ap_allow_standard_methods(r, REPLACE_ALLOW, M_GET, -1);
     if (r->method_number != M_GET)
         return HTTP_METHOD_NOT_ALLOWED;
     return bth_this_child()->swarms ? OK : HTTP_NOT_FOUND;

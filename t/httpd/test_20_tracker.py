@@ -238,3 +238,10 @@ def test_memory_is_bounded(httpd, content):
             assert (server.host, server.port) in peers_of(answer)
     totals = server.status()
     assert totals["tracker_memory_used"] <= totals["tracker_memory_size"] <= 1 << 20
+
+
+@pytest.mark.parametrize("path", ["announce", "scrape", "status.json"])
+def test_only_get_and_head(httpd, path):
+    response = httpd().get(f"/.well-known/bthttp/{path}", {"Content-Length": "0"}, "POST")
+    assert response.status == 405
+    assert {"GET", "HEAD"} <= set(response.header("Allow").replace(" ", "").split(","))
