@@ -2,50 +2,19 @@
 
 #include <http_core.h>
 #include <http_request.h>
-#include <apr_hash.h>
 #include <apr_strings.h>
 
 #include <pthread.h>
 #include <string.h>
-#include <time.h>
 
-#include "base/log.h"
 #include "module/child.h"
 #include "module/stranger.h"
 #include "torrentgen/name.h"
 
-/* Listings that a child remembers, how long one counts, and how many times as long as judging all took until it is done
- * again. */
-enum { MEMOS_MAX = 64, MEMO_TIME = APR_USEC_PER_SEC, REST = 20 };
+enum { COMPARED_MAX = 64 };
 
 /* How long those wait who cannot say "later". */
 #define PATIENCE apr_time_from_sec(10)
-
-/* What was last found of a directory under one URL. In `memos`, under `table`; its listing is replaced under both locks. */
-typedef struct {
-    apr_pool_t *pool; /* of its own: owns all of it but the listing */
-    apr_pool_t *listing_pool;
-    const char *key;
-    bth_listing *listing; /* NULL if there is none */
-    apr_status_t status;
-    apr_uint64_t grant;
-    apr_time_t began;          /* when that look was begun */
-    apr_time_t judged;         /* when all files were */
-    apr_interval_time_t cost;  /* of judging all */
-} memo;
-
-static pthread_mutex_t table = PTHREAD_MUTEX_INITIALIZER;   /* held for moments */
-static pthread_mutex_t walking = PTHREAD_MUTEX_INITIALIZER; /* held for a walk; taken before `table` */
-static apr_hash_t *memos;                                   /* of memo by key */
-
-void bth_collection_init(apr_pool_t *pool)
-{
-    apr_pool_t *own; /* allocated from under `table` alone */
-
-    (void)pool;
-    apr_pool_create_unmanaged(&own);
-    memos = apr_hash_make(own);
-}
 
 /* --- requests -------------------------------------------------------------- */
 
@@ -113,165 +82,19 @@ const char *bth_collection_name(apr_pool_t *pool, const char *origin)
     return host_name(pool, origin);
 }
 
-/* --- memos ----------------------------------------------------------------- */
-
-static const char *key_of(apr_pool_t *pool, const char *origin, const char *directory)
-{
-    return apr_pstrcat(pool, origin, "\n", directory, NULL);
-}
-
-static void forget(memo *old)
-{
-    apr_hash_set(memos, old->key, APR_HASH_KEY_STRING, NULL);
-    apr_pool_destroy(old->pool);
-}
-
-static void forget_oldest(void)
-{
-    memo *oldest = NULL;
-
-    for (apr_hash_index_t *at = apr_hash_first(NULL, memos); at; at = apr_hash_next(at)) {
-        memo *each = apr_hash_this_val(at);
-
-        if (!oldest || each->began < oldest->began)
-            oldest = each;
-    }
-    forget(oldest);
-}
-
-/* The caller holds both locks. */
-static memo *memo_for(const char *key)
-{
-    memo *found = apr_hash_get(memos, key, APR_HASH_KEY_STRING);
-    apr_pool_t *pool;
-
-    if (found)
-        return found;
-    if (apr_hash_count(memos) >= MEMOS_MAX)
-        forget_oldest();
-    apr_pool_create_unmanaged(&pool);
-    found = apr_pcalloc(pool, sizeof *found);
-    found->pool = pool;
-    found->key = apr_pstrdup(pool, key);
-    apr_hash_set(memos, found->key, APR_HASH_KEY_STRING, found);
-    return found;
-}
-
-static void tell(const memo *from, bth_collection_state *state)
-{
-    state->status = from->status;
-    state->files = from->listing ? from->listing->eligible : 0;
-    state->listed = from->listing && from->listing->listed;
-    if (from->listing)
-        memcpy(state->digest, from->listing->digest, sizeof state->digest);
-}
-
-/* @return 0 if nothing is known that was found after `since` */
-static int recall(const char *key, apr_time_t since, bth_collection_state *state)
-{
-    memo *found;
-    int fresh;
-
-    pthread_mutex_lock(&table);
-    found = apr_hash_get(memos, key, APR_HASH_KEY_STRING);
-    fresh = found && found->grant == bth_this_child()->grant && found->began >= since && found->began <= apr_time_now();
-    if (fresh)
-        tell(found, state);
-    pthread_mutex_unlock(&table);
-    return fresh;
-}
-
-/* --- looking --------------------------------------------------------------- */
-
-/* Said once, not at every look. */
-static void complain(const char *directory, apr_status_t status)
-{
-    if (status == APR_ENOSPC)
-        bt_log(BT_LOG_WARNING, 61, APR_SUCCESS, "%s has too many files for a collection (more than %d, or than %d names)",
-               directory, BTH_LISTING_FILES, BTH_LISTING_NAMES);
-    else if (APR_STATUS_IS_ENOENT(status))
-        bt_log(BT_LOG_INFO, 62, APR_SUCCESS, "%s has no file that a stranger would be offered: it is no collection",
-               directory);
-    else if (status != APR_SUCCESS && status != APR_EACCES && status != APR_EINTR)
-        bt_log(BT_LOG_WARNING, 63, status, "%s cannot be read: it is no collection", directory);
-}
-
-/* Under `walking`: nobody else changes a memo or makes one go. */
-static void look(const char *key, const char *origin, const char *directory, apr_thread_t *thread,
-                 bth_collection_state *state)
-{
-    apr_time_t began = apr_time_now();
-    apr_pool_t *pool, *old;
-    bth_listing *made;
-    apr_status_t status;
-    memo *into;
-    int known;
-
-    pthread_mutex_lock(&table);
-    into = memo_for(key);
-    pthread_mutex_unlock(&table);
-    known = into->listing && into->status == APR_SUCCESS && into->grant == bth_this_child()->grant &&
-            began - into->judged < (into->cost * REST > MEMO_TIME ? into->cost * REST : MEMO_TIME);
-    apr_pool_create_unmanaged(&pool);
-    status = bth_listing_make(&made, origin, directory, known ? into->listing : NULL, pool, thread);
-    if (status == APR_SUCCESS && made->eligible == 0)
-        status = APR_ENOENT;
-    if (status != into->status || !into->listing)
-        complain(directory, status);
-    pthread_mutex_lock(&table);
-    old = into->listing_pool;
-    into->listing_pool = pool;
-    into->listing = made;
-    into->status = status;
-    into->began = began;
-    into->grant = bth_this_child()->grant;
-    if (!known) {
-        into->judged = began;
-        into->cost = apr_time_now() - began;
-    }
-    tell(into, state);
-    pthread_mutex_unlock(&table);
-    if (old)
-        apr_pool_destroy(old);
-}
-
-static int take_turn(apr_interval_time_t patience)
-{
-    apr_time_t until = apr_time_now() + patience;
-    struct timespec deadline = {.tv_sec = apr_time_sec(until), .tv_nsec = apr_time_usec(until) * 1000};
-
-    return pthread_mutex_timedlock(&walking, &deadline) == 0;
-}
-
-static void look_since(apr_time_t since, const char *origin, const char *directory, apr_interval_time_t patience,
-                       apr_pool_t *pool, apr_thread_t *thread, bth_collection_state *state)
-{
-    const char *key = key_of(pool, origin, directory);
-
-    *state = (bth_collection_state){.status = APR_TIMEUP};
-    if (recall(key, since, state) || !take_turn(patience))
-        return;
-    if (!recall(key, since, state)) /* somebody else may just have looked */
-        look(key, origin, directory, thread, state);
-    pthread_mutex_unlock(&walking);
-}
-
-void bth_collection_look(const char *origin, const char *directory, apr_interval_time_t patience, apr_pool_t *pool,
-                         apr_thread_t *thread, bth_collection_state *state)
-{
-    look_since(apr_time_now() - MEMO_TIME, origin, directory, patience, pool, thread, state);
-}
+/* --- comparing ------------------------------------------------------------- */
 
 /* The last entries that were compared: reading the members of a large one takes milliseconds. An entry's stamp has a
  * checksum of its members. */
 static struct {
     bt_stamp stamp;
     unsigned char digest[BTH_LISTING_DIGEST];
-} compared[MEMOS_MAX]; /* under `table` */
+} compared[COMPARED_MAX]; /* under `table` */
+static pthread_mutex_t table = PTHREAD_MUTEX_INITIALIZER; /* held for moments */
 
 static int was_same(const cat_entry *entry, const bth_collection_state *state)
 {
-    apr_size_t at = entry->stamp.inode % MEMOS_MAX;
+    apr_size_t at = entry->stamp.inode % COMPARED_MAX;
     int same;
 
     pthread_mutex_lock(&table);
@@ -283,7 +106,7 @@ static int was_same(const cat_entry *entry, const bth_collection_state *state)
 
 static void note_same(const cat_entry *entry, const bth_collection_state *state)
 {
-    apr_size_t at = entry->stamp.inode % MEMOS_MAX;
+    apr_size_t at = entry->stamp.inode % COMPARED_MAX;
 
     pthread_mutex_lock(&table);
     compared[at].stamp = entry->stamp;
@@ -318,13 +141,13 @@ static int is_certain(apr_status_t status)
 }
 
 /* What was found before the torrent was published says nothing against it: then it is looked at again. */
-void bth_collection_compare(const cat_entry *entry, const char *origin, apr_interval_time_t patience, apr_pool_t *pool,
-                            apr_thread_t *thread, bth_collection_state *state)
+void bth_collection_compare(const cat_entry *entry, const char *origin, bth_lister_age age, apr_interval_time_t patience,
+                            apr_pool_t *pool, bth_collection_state *state)
 {
-    bth_collection_look(origin, entry->path, patience, pool, thread, state);
+    bth_lister_look(origin, entry->path, age, patience, state);
     state->same = is_of(entry, state, pool);
     if (!state->same && !APR_STATUS_IS_TIMEUP(state->status)) {
-        look_since(apr_time_now(), origin, entry->path, patience, pool, thread, state);
+        bth_lister_look(origin, entry->path, BTH_LISTER_NOW, patience, state);
         state->same = is_of(entry, state, pool);
     }
     state->certain = is_certain(state->status);
@@ -332,7 +155,7 @@ void bth_collection_compare(const cat_entry *entry, const char *origin, apr_inte
 
 /* --- what the catalogue has ------------------------------------------------ */
 
-bth_gate bth_collection_pass(const cat_entry *entry, apr_pool_t *pool, apr_thread_t *thread)
+bth_gate bth_collection_pass(const cat_entry *entry, apr_pool_t *pool)
 {
     const bth_child *child = bth_this_child();
     bth_gate gate = bth_gate_look(entry);
@@ -340,7 +163,7 @@ bth_gate bth_collection_pass(const cat_entry *entry, apr_pool_t *pool, apr_threa
 
     if (gate == BTH_GATE_SHUT)
         return gate;
-    bth_collection_compare(entry, entry->url, PATIENCE, pool, thread, &state);
+    bth_collection_compare(entry, entry->url, BTH_LISTER_SECOND, PATIENCE, pool, &state);
     if (!state.certain)
         return gate == BTH_GATE_OPEN ? gate : BTH_GATE_SHUT;
     if (state.status == APR_EACCES) {
@@ -358,12 +181,7 @@ bth_gate bth_collection_pass(const cat_entry *entry, apr_pool_t *pool, apr_threa
 
 int bth_collection_is_due(const cat_entry *entry)
 {
-    char key[8192];
-    bth_collection_state state;
-
-    if (apr_snprintf(key, sizeof key, "%s\n%s", entry->url, entry->path) >= (int)sizeof key - 1)
-        return 1;
-    return !recall(key, apr_time_now() - MEMO_TIME, &state);
+    return !bth_lister_is_recent(entry->url, entry->path);
 }
 
 /* --- making its torrent ---------------------------------------------------- */

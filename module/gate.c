@@ -67,7 +67,7 @@ bth_gate bth_gate_pass(const cat_entry *entry, apr_pool_t *pool, apr_thread_t *t
     int listed;
 
     if (bth_is_collection(entry->path))
-        return bth_collection_pass(entry, pool, thread);
+        return bth_collection_pass(entry, pool);
     gate = judge(entry, pool, thread, &listed);
     if (gate != BTH_GATE_UNTESTED)
         return gate;
@@ -78,7 +78,7 @@ bth_gate bth_gate_pass(const cat_entry *entry, apr_pool_t *pool, apr_thread_t *t
 int bth_gate_test(const cat_entry *entry, apr_pool_t *pool, apr_thread_t *thread, int *listed)
 {
     if (bth_is_collection(entry->path)) {
-        bth_collection_pass(entry, pool, thread);
+        bth_collection_pass(entry, pool);
         return 0;
     }
     return judge(entry, pool, thread, listed) == BTH_GATE_UNTESTED;

@@ -19,6 +19,7 @@
 #include "module/client_certs.h"
 #include "module/collection.h"
 #include "module/gate.h"
+#include "module/lister.h"
 #include "module/scan.h"
 #include "module/steward.h"
 
@@ -238,6 +239,7 @@ static apr_status_t stop_threads(void *baton)
     bth_steward_stop(steward, STOP_LIMIT);
     if (scan)
         bth_scan_stop(scan, STOP_LIMIT);
+    bth_lister_stop(STOP_LIMIT);
     return APR_SUCCESS;
 }
 
@@ -272,7 +274,7 @@ void bth_child_init(apr_pool_t *pchild, server_rec *s)
         bth_own_child()->shared = NULL;
         return;
     }
-    bth_collection_init(pchild);
+    bth_lister_init();
     bth_steward_create(&steward, pchild);
     status = bth_scan_create(&scan, pchild);
     if (status != APR_SUCCESS) {

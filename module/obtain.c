@@ -5,6 +5,9 @@
 #include "module/gate.h"
 #include "module/sidecar.h"
 
+/* Who would not wait for a torrent to be made waits so long to be told of the one there is. */
+#define LOOK_TIME APR_USEC_PER_SEC
+
 /* The entry of the file as it is now. @return 0 if there is none */
 static int find(bth_obtain *want, bth_gate *gate)
 {
@@ -33,14 +36,20 @@ static void seek_sidecar(bth_obtain *want)
     want->sidecar_sought = 1;
 }
 
+apr_interval_time_t bth_obtain_patience(const bth_obtain *want)
+{
+    apr_interval_time_t left = want->until - apr_time_now();
+
+    return left > LOOK_TIME ? left : LOOK_TIME;
+}
+
 /* Does the torrent of a collection have its files, and the name by which it would be granted? */
 static int holds_all(bth_obtain *want, bth_gate gate)
 {
     apr_pool_t *pool = want->r->pool;
     bth_collection_state state;
 
-    bth_collection_compare(&want->entry, want->origin, want->subject->dir->wait, pool,
-                           want->r->connection->current_thread, &state);
+    bth_collection_compare(&want->entry, want->origin, BTH_LISTER_RECENT, bth_obtain_patience(want), pool, &state);
     if (!state.certain)
         return 0;
     if (!state.same) {

@@ -15,6 +15,7 @@ typedef struct {
     const char *origin;   /* bth_origin_of the file; needed but for bth_obtain_peek */
     int listed;           /* as the stranger saw it */
     apr_int64_t size;     /* of the file, bytes */
+    apr_time_t until;     /* of a collection: who asks waits so long, looks at the directory included */
 
     cat_entry entry;      /* valid after BTH_TORRENT_READY */
     int percent;          /* of the hashing, after BTH_TORRENT_PENDING */
@@ -30,6 +31,9 @@ bth_torrent_fact bth_obtain_peek(bth_obtain *want);
  * granted under this configuration, and counts as NONE what was made without regard to the sidecar that is there now.
  */
 bth_torrent_fact bth_obtain_look(bth_obtain *want);
+
+/** How long a look at a collection's directory may take now: until `until`, but a second at least. Microseconds. */
+apr_interval_time_t bth_obtain_patience(const bth_obtain *want);
 
 /** Has it made and waits at most so long (microseconds). READY, PENDING or FAILED. After bth_obtain_look. */
 bth_torrent_fact bth_obtain_make(bth_obtain *want, apr_time_t wait);

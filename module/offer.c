@@ -78,13 +78,22 @@ static void withdraw_protected(offer *o)
         bth_withdraw(&entry, CAT_PROTECTED);
 }
 
+/* The longest that the client and the configuration let it wait. */
+static apr_interval_time_t wait_of(const offer *o)
+{
+    if (o->facts.alias != BTH_ALIAS_NONE)
+        return o->dir.wait;
+    return bth_accept_wait(bth_accept_choose(&o->accept, o->facts.new_version, o->facts.forms), o->dir.wait);
+}
+
 /* Is the directory a collection, and does it have files that a stranger may have? */
 static void ask_stranger_of_all(offer *o)
 {
     bth_collection_state state = {.status = APR_EACCES};
 
+    o->want.until = apr_time_now() + wait_of(o);
     if (!bth_client_cert_given(o->r))
-        bth_collection_look(origin_of(o), o->subject.path, o->dir.wait, o->r->pool, o->r->connection->current_thread, &state);
+        bth_lister_look(origin_of(o), o->subject.path, BTH_LISTER_RECENT, bth_obtain_patience(&o->want), &state);
     o->facts.stranger = state.status == APR_EACCES ? BTH_STRANGER_MAY_NOT : BTH_STRANGER_MAY;
     o->want.listed = state.listed;
     if (state.status == APR_EACCES)
@@ -123,10 +132,8 @@ static void ask_torrent(offer *o)
 
 static void ask_make(offer *o)
 {
-    apr_time_t wait = o->dir.wait;
+    apr_interval_time_t wait = o->want.until ? o->want.until - apr_time_now() : wait_of(o);
 
-    if (o->facts.alias == BTH_ALIAS_NONE)
-        wait = bth_accept_wait(bth_accept_choose(&o->accept, o->facts.new_version, o->facts.forms), wait);
     o->facts.torrent = bth_obtain_make(&o->want, wait);
     o->facts.version = o->want.entry.version;
 }

@@ -1,6 +1,7 @@
 """A directory as one torrent: what is in it, how it is asked for, and how real clients take it."""
 import os
 import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -234,6 +235,62 @@ def test_too_many_files(serve):
     assert server.get("/pub.torrent").status == 404
     assert len([line for line in server.log().splitlines() if "BTH0061" in line]) >= 1
     assert collection(server, "/pub/many").length == 300
+
+
+GATE = """#!/bin/sh
+while read -r path; do
+    echo "$path" >> {box}/asked
+    while [ ! -e {box}/open ]; do sleep 0.02; done
+    echo x
+done
+"""
+
+
+def test_nobody_waits_for_a_listing_that_takes_long(serve, box):
+    """The stranger's request for one of the files hangs until the test lets it go."""
+    gate = box / "gate"
+    gate.write_text(GATE.format(box=box))
+    gate.chmod(0o755)
+    box.chmod(0o777)
+    tree = {"a": b"a" * 1000, "slow": b"s" * 1000}
+    server = serve(tree, more="BTHTTPWait 200ms", mpm="prefork", modules=("rewrite",),
+                   conf=f"""RewriteEngine On
+RewriteMap gate "prg:{gate}"
+RewriteCond %{{REQUEST_URI}} slow$
+RewriteRule ^ - [E=gate:${{gate:%{{REQUEST_URI}}}}]
+""")
+    # Several at once, by either way; the map answers one at a time, so that all children hang at it.
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: server.get("/pub/", ASK), range(4)))
+    assert {a.header("X-BT-Status") for a in answers} == {"pending; progress=0"}
+    assert {a.body for a in answers} == {server.get("/pub/").body}
+    waiting = server.get("/pub.torrent")
+    assert waiting.status == 503 and waiting.header("Retry-After")
+    (box / "open").touch()
+    torrent = collection(server, "/pub")
+    assert torrent.files == sizes(tree)
+    asked(server, "/pub/", "torrent")
+
+
+def test_a_listing_is_made_once_for_all_who_wait(serve, box):
+    """In one child: not once for each of them."""
+    gate = box / "gate"
+    gate.write_text(GATE.format(box=box))
+    gate.chmod(0o755)
+    box.chmod(0o777)
+    server = serve({"a": b"a" * 1000, "slow": b"s" * 1000}, modules=("rewrite",), conf=f"""StartServers 1
+MinSpareThreads 1
+RewriteEngine On
+RewriteMap gate "prg:{gate}"
+RewriteCond %{{REQUEST_URI}} slow$
+RewriteRule ^ - [E=gate:${{gate:%{{REQUEST_URI}}}}]
+""")
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: server.get("/pub/", {"X-BT-Accept": "torrent;wait=0"}), range(8)))
+    assert {a.header("X-BT-Status") for a in answers} == {"pending; progress=0"}
+    assert (box / "asked").read_text() == "/pub/slow\n"
+    (box / "open").touch()
+    assert collection(server, "/pub").length > 0
 
 
 def test_padding_is_there_for_web_seeds(serve, tree):
