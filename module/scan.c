@@ -24,6 +24,7 @@ enum {
 #define PERIOD apr_time_from_sec(600)       /* between walks, where not everything can be watched */
 #define LONG_PERIOD apr_time_from_sec(3600) /* where it can: what changes without an event (a link above, a memory map) */
 #define BETWEEN_WALKS apr_time_from_sec(5)  /* at least, however much is lost */
+#define FULL_DISK_REST apr_time_from_sec(60)
 #define FULL_MAILBOX_REST 50000             /* microseconds */
 
 /* --- small things ---------------------------------------------------------- */
@@ -210,7 +211,7 @@ static int step(bth_scan *scan)
         bth_scan_sweep(scan);
         return 1;
     }
-    if (now - scan->mailbox_full < FULL_MAILBOX_REST)
+    if (now - scan->mailbox_full < FULL_MAILBOX_REST || now - scan->disk_full < scan->disk_rest)
         return 0;
     if (!(file = next_file(scan)))
         return find_more(scan);
@@ -253,6 +254,8 @@ static void wait_for_something(bth_scan *scan)
         timeout = least(FULL_MAILBOX_REST, (apr_interval_time_t)timeout * 1000);
     else if (scan->flight_count > 0 || scan->figures->rate > 0 || scan->walk_is_due)
         timeout = least(APR_USEC_PER_SEC, (apr_interval_time_t)timeout * 1000);
+    if (now - scan->disk_full < scan->disk_rest)
+        timeout = least(APR_USEC_PER_SEC, (apr_interval_time_t)timeout * 1000);
     poll(ready, 2, timeout);
     if (read(scan->wake, &count, sizeof count) < 0)
         return; /* it was something else */
@@ -281,6 +284,7 @@ static int prepare(bth_scan *scan)
     pthread_mutex_lock(&scan->mutex);
     scan->by_path = apr_hash_make(scan->pool);
     pthread_mutex_unlock(&scan->mutex);
+    scan->disk_rest = bth_scan_tuned("BTHTTP_SCAN_FULL_MS", FULL_DISK_REST / 1000) * 1000;
     scan->period = bth_scan_tuned("BTHTTP_SCAN_PERIOD_MS", PERIOD / 1000) * 1000;
     scan->roots = bth_scan_roots(bth_this_child()->server, scan->pool);
     memset(scan->figures, 0, sizeof *scan->figures);

@@ -19,7 +19,8 @@
 enum {
     BTH_SCAN_FLIGHTS = SEED_JOB_SLOTS - 128, /* files at the seeder: the rest of its slots is for requests */
     BTH_SCAN_GRANTS = 256,  /* files that are published in one transaction */
-    BTH_SCAN_LATE_MAX = 65536
+    BTH_SCAN_LATE_MAX = 65536,
+    BTH_SCAN_FAILURES = 4096 /* that are remembered: another may take the place of one */
 };
 
 /* A file that was posted, until it is made or given up. Written under the mutex. */
@@ -65,6 +66,8 @@ struct bth_scan {
     cat_grant_item grants[BTH_SCAN_GRANTS];
     int grant_count;
 
+    apr_uint64_t failures[BTH_SCAN_FAILURES]; /* versions of files that failed, as hashes; 0: none */
+
     int walk_is_due, goes_on;      /* a walk from the start; or below what the last one found */
     int sweep_is_due;              /* something may be gone that nobody told of: at the end of the walk */
     int sweep_at_once;             /* it is */
@@ -78,6 +81,8 @@ struct bth_scan {
     apr_status_t unwatched_why;
     apr_size_t errors;             /* of the last walk */
     apr_time_t mailbox_full;       /* when it was last; 0: it is not */
+    apr_time_t disk_full;          /* likewise */
+    apr_interval_time_t disk_rest; /* until it is tried again */
 };
 
 /* scan_walk.c */

@@ -3,6 +3,8 @@
 
 #include <apr_strings.h>
 
+#include <openssl/sha.h>
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,11 +77,42 @@ static void grant(bth_scan *scan, const char *path, const char *origin)
         bth_scan_flush(scan);
 }
 
+/* --- failures -------------------------------------------------------------- */
+
+/* Every walk tries again what failed. @return 1 the first time for this version of the file */
+static int is_new_failure(bth_scan *scan, const char *path)
+{
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+    apr_uint64_t hash, *place;
+    bt_stamp stamp = {0};
+    const char *what;
+
+    bt_stamp_path(path, &stamp);
+    what = apr_psprintf(scan->scratch,
+                        "%" APR_INT64_T_FMT " %" APR_INT64_T_FMT " %" APR_INT64_T_FMT " %" APR_UINT64_T_FMT " %s", stamp.size,
+                        stamp.mtime_ns, stamp.ctime_ns, stamp.inode, path);
+    SHA256((const unsigned char *)what, strlen(what), digest);
+    memcpy(&hash, digest, sizeof hash);
+    place = &scan->failures[hash % BTH_SCAN_FAILURES];
+    if (*place == hash)
+        return 0;
+    *place = hash;
+    return 1;
+}
+
+static void fail(bth_scan *scan, const char *path, apr_status_t status)
+{
+    if (!is_new_failure(scan, path))
+        return;
+    bth_scan_figure(&scan->figures->failed, 1);
+    bt_log(BT_LOG_INFO, 84, status, "scan: no torrent of %s", path);
+}
+
 /* --- flights --------------------------------------------------------------- */
 
 int bth_scan_has_room(const bth_scan *scan, apr_int64_t size)
 {
-    if (scan->flight_count >= BTH_SCAN_FLIGHTS)
+    if (scan->flight_count >= (scan->disk_full ? 1 : BTH_SCAN_FLIGHTS)) /* one will show whether there is room again */
         return 0;
     return scan->flight_count < FILES_AT_LEAST || scan->flight_bytes + size <= BYTES_AT_ONCE;
 }
@@ -170,20 +203,24 @@ static apr_status_t look_again(bth_scan *scan, bth_scan_flight *flight)
 
 static void finish(bth_scan *scan, bth_scan_flight *flight, apr_status_t status)
 {
+    int is_late = status == APR_EINTR || status == APR_EAGAIN || status == APR_ENOSPC;
+    int counts = status != APR_SUCCESS && !is_late && !APR_STATUS_IS_ENOENT(status) && is_new_failure(scan, flight->path);
     bth_candidate *file = end_flight(scan, flight);
 
-    if (status == APR_EINTR || status == APR_ENOSPC) { /* it was dropped, or its mail was lost */
-        if (status == APR_ENOSPC)
+    if (is_late) { /* it was dropped, or its mail was lost, or nothing can be written */
+        if (status == APR_EAGAIN)
             scan->mailbox_full = apr_time_now();
+        else if (status == APR_ENOSPC)
+            scan->disk_full = apr_time_now();
         bth_scan_add_late(scan, file);
         return;
     }
     if (status == APR_SUCCESS) {
+        scan->disk_full = 0;
         bth_scan_figure(&scan->figures->made, 1);
         scan->bytes_made += file->size;
-    } else if (!APR_STATUS_IS_ENOENT(status)) {
-        bth_scan_figure(&scan->figures->failed, 1);
     }
+    bth_scan_figure(&scan->figures->failed, counts);
     free(file);
 }
 
@@ -217,10 +254,9 @@ void bth_scan_reap(bth_scan *scan)
         done = each->done;
         status = each->status;
         pthread_mutex_unlock(&scan->mutex);
-        if (!done)
-            status = look_again(scan, each);
-        if (status != APR_EAGAIN)
-            finish(scan, each, status);
+        if (!done && (status = look_again(scan, each)) == APR_EAGAIN)
+            continue;
+        finish(scan, each, status);
     }
 }
 
@@ -255,12 +291,6 @@ static apr_status_t post(bth_scan *scan, const char *path, const char *origin, c
                       .size = view->size};
 
     return seed_post_make(child->shared->mailbox, &make);
-}
-
-static void fail(bth_scan *scan, const char *path, apr_status_t status)
-{
-    bth_scan_figure(&scan->figures->failed, 1);
-    bt_log(BT_LOG_INFO, 84, status, "scan: no torrent of %s", path);
 }
 
 /* @return 1 if the file is taken, 0 if it stays with the caller */

@@ -378,7 +378,7 @@ static apr_status_t add(seed_jobs *jobs, const seed_make *make)
 
 void seed_jobs_add(seed_jobs *jobs, const seed_make *make)
 {
-    apr_status_t status = APR_ENOSPC;
+    apr_status_t status = APR_EAGAIN;
 
     jobs->is_shown = 1;
     if (find_and_raise(jobs, make) || complete(jobs, make))
@@ -388,7 +388,7 @@ void seed_jobs_add(seed_jobs *jobs, const seed_make *make)
     if (status == APR_EINVAL)
         seed_outcome_failed(jobs->config->counters, make, status, NULL);
     if (status != APR_SUCCESS)
-        tell(jobs, make->path, status == APR_EINVAL ? status : APR_ENOSPC);
+        tell(jobs, make->path, status == APR_EINVAL ? status : APR_EAGAIN);
 }
 
 void seed_jobs_withdraw(seed_jobs *jobs, const char *path)

@@ -11,7 +11,8 @@ void seed_outcome_published(seed_counters *counters, const seed_make *make, apr_
         bt_log(BT_LOG_INFO, 404, APR_SUCCESS, "made the torrent of %s", make->path);
         seed_count(&counters->hashed_files, 1);
     } else if (status != APR_EACCES) {
-        bt_log(BT_LOG_ERR, 405, status, "the torrent of %s could not be published", make->path);
+        /* A full disk the catalogue tells of, once a minute. */
+        bt_log(status == APR_ENOSPC ? BT_LOG_INFO : BT_LOG_ERR, 405, status, "the torrent of %s could not be published", make->path);
         seed_count(&counters->hash_failures, 1);
     }
 }

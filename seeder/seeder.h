@@ -34,7 +34,7 @@ typedef struct {
     /* This child has become the seeder: on its thread, once. May be NULL. */
     void (*elected)(void *baton);
     /* What came of a seed_make that this child took, once it is in the catalogue or given up: APR_EINTR if the seeder leaves
-     * first, APR_ENOSPC if there was no room, else as tg_done_fn. On the seeder's thread or a hashing worker's; must not
+     * first, APR_EAGAIN if there was no room, APR_ENOSPC if it was made but the catalogue cannot grow, else as tg_done_fn. On the seeder's thread or a hashing worker's; must not
      * block. May be NULL. */
     void (*made)(void *baton, const char *path, apr_status_t status);
     /* Lists the files of a collection, of which `make` says where it was asked for: see tg_list_fn. On a hashing worker's

@@ -1,6 +1,7 @@
 """scan, list, forget, gc and check, without a server."""
 import os
 import random
+import resource
 import shutil
 import signal
 
@@ -27,6 +28,26 @@ def scan(torrentgen, state, *words, **options):
 
 def listed(torrentgen, state, *words):
     return {entry["path"]: entry for entry in torrentgen.lines("list", "--state-dir", str(state), *words)}
+
+
+def test_scan_on_a_full_disk(torrentgen, box, state):
+    """Files cannot grow beyond what some of the torrents need: what was in the catalogue is, and the next scan goes on."""
+    words = ["scan", "--state-dir", str(state), str(box / "docs"), "--piece-size", "16K", "--threads", "1"]
+    before = {f"{fill(box / 'docs', {name: 2_000_000})}/{name}" for name in ("a", "b")}
+    torrentgen(*words)
+    fill(box / "docs", {f"f{i:02}": 2_000_000 for i in range(38)})
+
+    def full():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))  # room for LMDB's lock
+    failed = torrentgen(*words, code=3, preexec_fn=full)
+    assert "the disk is full" in failed.stderr
+    made = listed(torrentgen, state)
+    assert before <= set(made) and len(made) < 40
+    torrentgen("check", "--state-dir", str(state))
+    assert torrentgen.lines(*words)[-1]["known"] == len(made)
+    assert len(listed(torrentgen, state)) == 40
+    torrentgen("check", "--state-dir", str(state))
 
 
 def test_scan(torrentgen, box, state, docs):

@@ -430,3 +430,58 @@ def test_a_sidecar_that_comes_and_goes(scanned):
     (server.docroot / "a.bin.torrent").unlink()
     wait_for("our own again", lambda: b"failure reason" not in server.announce(ours.v1), 60)
     assert scan(server)["failed"] == 0
+
+
+# --- a full disk
+
+def fill(server):
+    """From now on the seeder's child cannot make the catalogue any larger. Returns what undoes it."""
+    pid = server.status()["seeder_pid"]
+    # Without a capability, only the child's own user may.
+    user = {"user": "www-data", "group": "www-data", "extra_groups": []} if os.getuid() == 0 else {}
+
+    def limit(size):
+        subprocess.run(["prlimit", "--pid", str(pid), f"--fsize={size}:"], check=True, **user)
+    limit((server.state_dir / "catalog.mdb").stat().st_size)
+    return lambda: limit("unlimited")
+
+
+@pytest.mark.parametrize("rest", ["100", "3600000"])
+def test_a_full_disk(scanned, content, monkeypatch, rest):
+    """What cannot be published is neither given up nor hashed over and over, and requests are served."""
+    monkeypatch.setenv("BTHTTP_SCAN_FULL_MS", rest)
+    server = scanned({"first.bin": SMALL}, more="BTHTTPPieceSize 16K\n")
+    idle(server)
+    make_room = fill(server)
+    server.expect("BTH0104")
+    for i in range(20):
+        server.put(f"more{i}.bin", content(SIZE, 100 + i))
+    wait_for("the disk to be full", lambda: "BTH0104" in server.log())
+    wait_for("the scan to hold back", lambda: server.status()["hash_failures"] and server.status()["hashing"]["files"] == 0)
+    assert server.get("/more7.bin").body == content(SIZE, 107)
+    assert is_ready(server, "/first.bin")
+    assert scan(server)["failed"] == 0 and scan(server)["queued"] > 0
+    if rest == "100":
+        make_room()
+        wait_for("all torrents", lambda: server.status()["torrents"] == 21, 60)
+        return
+    server.stop()
+    assert server.log().count("BTH0405") <= 20, "no file was hashed twice"
+    server.start()  # without the limit
+    wait_for("all torrents", lambda: server.status()["torrents"] == 21, 60)
+    assert "BTH0100" not in server.log() and "BTH0105" not in server.log()
+
+
+def test_what_fails_is_counted_once(scanned, content, monkeypatch):
+    monkeypatch.setenv("BTHTTP_SCAN_PERIOD_MS", "100")
+    monkeypatch.setenv("BTHTTP_SCAN_WATCHES", "0")
+    server = scanned({"good.bin": SMALL, "bad.bin": SMALL}, conf="")
+    (server.docroot / "bad.bin").chmod(0)
+    server.write_conf(on(server))
+    server.graceful()
+    walks = wait_for("a walk", lambda: scan(server)["walks"])
+    wait_for("more walks", lambda: scan(server)["walks"] > walks + 3, 60)
+    assert scan(server)["failed"] == 1
+    assert server.log().count("BTH0084") == 1
+    (server.docroot / "bad.bin").write_bytes(content(SMALL, 9))  # another version, which fails as well
+    wait_for("another failure", lambda: scan(server)["failed"] == 2, 60)
