@@ -99,9 +99,11 @@ def test_children_that_retire(serve, box, content):
     server, torrent = serve(mpm="prefork", conf=SLOW + "\nMaxConnectionsPerChild 5")
     with Three(server, box, torrent) as three:
         seeders = set()
-        for _ in range(150):
+        for _ in range(2000):  # which child takes a connection is chance
             assert server.get("/f.bin", {"Range": "bytes=0-9"}).status == 206
             seeders.add(server.seeder())
+            if len(seeders) > 2:
+                break
         assert len(seeders) > 1
         three.wait(content())
 
