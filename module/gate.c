@@ -1,5 +1,7 @@
 #include "module/gate.h"
 
+#include <string.h>
+
 #include "module/child.h"
 #include "module/collection.h"
 #include "module/stranger.h"
@@ -87,14 +89,17 @@ int bth_gate_test(const cat_entry *entry, apr_pool_t *pool, apr_thread_t *thread
 cat_standing bth_gate_find(const bt_infohash *hash, apr_pool_t *pool, apr_thread_t *thread, cat_entry *entry)
 {
     cat_catalog *catalog = bth_this_child()->catalog;
+    const char *changed = NULL;
 
     for (int nth = 0; catalog && cat_find_hash(catalog, hash, nth, pool, entry) == APR_SUCCESS; nth++) {
         bth_gate gate = bth_gate_pass(entry, pool, thread);
 
         if (gate == BTH_GATE_OPEN)
             return CAT_PUBLISHED;
-        if (gate == BTH_GATE_CHANGED)
-            nth--; /* it is gone from the list: the next one has its place */
+        if (gate == BTH_GATE_CHANGED && !(changed && !strcmp(changed, entry->path))) {
+            changed = entry->path;
+            nth--; /* it is gone from the list, and the next one has its place; unless the disk is full */
+        }
     }
     return catalog ? cat_standing_of(catalog, hash) : CAT_UNKNOWN;
 }
