@@ -111,6 +111,7 @@ static apr_interval_time_t period(const bth_scan *scan)
 
 static void begin_walk(bth_scan *scan)
 {
+    bth_scan_flush(scan); /* a walk may be long, and who may have a file is not to be noted long after the test */
     if (!scan->goes_on) {
         scan->walk_is_due = 0;
         scan->in_walk = 1;
