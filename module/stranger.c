@@ -22,16 +22,49 @@ typedef struct {
 
 static const char tls_note[] = "bthttp-stranger-tls";
 
+/* What RFC 3986 knows no place for is escaped: it would end a URL in a Link header early. */
+static const char *escape_strays(apr_pool_t *pool, const char *path)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    char *escaped = apr_palloc(pool, 3 * strlen(path) + 1), *to = escaped;
+
+    for (; *path; path++) {
+        unsigned char byte = (unsigned char)*path;
+
+        if (byte > ' ' && byte < 0x7f && !strchr("\"<>\\^`{|}", byte)) {
+            *to++ = *path;
+            continue;
+        }
+        *to++ = '%';
+        *to++ = digits[byte >> 4];
+        *to++ = digits[byte & 15];
+    }
+    *to = '\0';
+    return escaped;
+}
+
+/* Steps as httpd resolves them, so that nobody writes into the URLs that others get, as by "/anything/../FILE". */
+static void normalize(const request_rec *r, char *path)
+{
+    const core_server_config *core = ap_get_core_module_config(r->server->module_config);
+    unsigned merge = core->merge_slashes != AP_CORE_CONFIG_OFF ? AP_NORMALIZE_MERGE_SLASHES : 0;
+
+    ap_normalize_path(path, AP_NORMALIZE_NOT_ABOVE_ROOT | AP_NORMALIZE_DECODE_UNRESERVED | merge);
+}
+
 const char *bth_asked_path(request_rec *r)
 {
     const char *path;
+    char *asked;
 
     while (r->prev)
         r = r->prev;
     path = r->unparsed_uri ? r->unparsed_uri : r->uri;
     if (*path != '/') /* absolute form: http://host/path */
         path = r->parsed_uri.path ? r->parsed_uri.path : "/";
-    return apr_pstrmemdup(r->pool, path, strcspn(path, "?#"));
+    asked = apr_pstrmemdup(r->pool, path, strcspn(path, "?#"));
+    normalize(r, asked);
+    return escape_strays(r->pool, asked);
 }
 
 const char *bth_origin_of(request_rec *r, const char *path)

@@ -25,7 +25,7 @@ typedef struct {
  */
 const char *bth_origin_of(request_rec *r, const char *path);
 
-/** The path of the first request of a chain of internal redirects, percent-encoded, without query. */
+/** The path of the first request of a chain of internal redirects, percent-encoded, without query, "." and ".." resolved. */
 const char *bth_asked_path(request_rec *r);
 
 /**

@@ -168,3 +168,16 @@ def test_many_requests_hash_once(httpd, content):
     server.torrent("/f.bin")
     wait_for("the count", lambda: server.status()["hashed_files"] == 1)
     assert server.status()["hashed_bytes"] == 32 << 20
+
+
+@pytest.mark.parametrize("asked, plain", [
+    ("/x>;rel=a,<b/../f.bin", "/f.bin"), ("/spam/%2e%2e/f.bin", "/f.bin"), ("/./f.bin", "/f.bin"), ("//f.bin", "/f.bin"),
+    ("/%66.bin", "/f.bin"), ('/a<">b.bin', "/a%3C%22%3Eb.bin"), ("/a%3C%22%3eb.bin", "/a%3C%22%3eb.bin")])
+def test_who_asks_first_writes_no_text_into_the_urls_that_all_get(httpd, content, asked, plain):
+    server = httpd()
+    server.put("f.bin", content(2 << 20))
+    server.put('a<">b.bin', content(2 << 20))
+    answer = wait_for("the torrent", lambda: (a := server.get(asked, {"X-BT-Accept": "torrent"})).header("X-BT-Status") == "torrent"
+                      and a)
+    assert answer.header("Link") == f'<{plain}>; rel="alternate"'
+    assert Torrent(answer.body).meta[b"url-list"] == [f"{server.base}{plain}?bthttp=file".encode()]
