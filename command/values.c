@@ -2,27 +2,15 @@
 
 #include <string.h>
 
+#include "base/digits.h"
 #include "torrentgen/infodict.h"
 
 enum { THREADS_MAX = 256 };
 
-/* Decimal digits only: no sign, no space, no overflow. @return the first character after them, or NULL */
-static const char *read_digits(const char *text, apr_int64_t *value)
-{
-    const char *at = text;
-
-    for (*value = 0; *at >= '0' && *at <= '9'; at++) {
-        if (*value > (APR_INT64_MAX - (*at - '0')) / 10)
-            return NULL;
-        *value = *value * 10 + (*at - '0');
-    }
-    return at == text ? NULL : at;
-}
-
 const char *cmd_read_size(const char *text, apr_int64_t *bytes)
 {
     static const char units[] = "KMGT";
-    const char *unit = read_digits(text, bytes), *known;
+    const char *unit = bt_read_digits(text, bytes), *known;
     int shift = 0;
 
     if (!unit)
@@ -78,7 +66,7 @@ const char *cmd_read_threads(const char *text, int *threads)
     *threads = 0;
     if (strcmp(text, "auto") == 0)
         return NULL;
-    end = read_digits(text, &value);
+    end = bt_read_digits(text, &value);
     if (!end || *end || value < 1 || value > THREADS_MAX)
         return "is no number of threads: auto, or 1 to 256 expected";
     *threads = (int)value;

@@ -15,6 +15,7 @@
 #include "base/utf8.h"
 #include "module/child.h"
 #include "module/stranger.h"
+#include "torrentgen/layout.h"
 #include "torrentgen/tree.h"
 
 static int stopped; /* atomic */
@@ -153,28 +154,12 @@ static int is_offered(walk *w, const char *path, apr_int64_t size)
            view.dir.enabled && !view.transformed && size_fits(&view.dir, size) && !strcmp(view.path, file);
 }
 
-/* In the order of a file tree, "/" comes before every byte of a name. */
-static int in_tree_order(const char *a, const char *b)
-{
-    while (*a && *a == *b) {
-        a++;
-        b++;
-    }
-    if (*a == *b)
-        return 0;
-    if (!*a || !*b)
-        return *a ? 1 : -1;
-    if (*a == '/' || *b == '/')
-        return *a == '/' ? -1 : 1;
-    return (unsigned char)*a < (unsigned char)*b ? -1 : 1;
-}
-
 /* What the listing before says of a file that is still the same: 1, 0, or -1 if it says nothing. */
 static int known(walk *w, const char *path, const bt_stamp *stamp)
 {
     while (w->before && w->next_before < w->before->files->nelts) {
         const bth_listed *file = &APR_ARRAY_IDX(w->before->files, w->next_before, bth_listed);
-        int order = in_tree_order(file->path, path);
+        int order = tg_path_compare(file->path, path);
 
         if (order > 0)
             return -1;

@@ -3,22 +3,11 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-/* Decimal digits only: no sign, no space, no overflow. @return the first character after them, or NULL */
-static const char *read_digits(const char *text, apr_int64_t *value)
-{
-    const char *at = text;
-
-    for (*value = 0; *at >= '0' && *at <= '9'; at++) {
-        if (*value > (APR_INT64_MAX - (*at - '0')) / 10)
-            return NULL;
-        *value = *value * 10 + (*at - '0');
-    }
-    return at == text ? NULL : at;
-}
+#include "base/digits.h"
 
 const char *bth_read_size(const char *text, apr_int64_t *bytes)
 {
-    const char *unit = read_digits(text, bytes);
+    const char *unit = bt_read_digits(text, bytes);
     int shift = 0;
 
     if (!unit)
@@ -39,7 +28,7 @@ const char *bth_read_size(const char *text, apr_int64_t *bytes)
 const char *bth_read_number(const char *text, int least, int most, int *number)
 {
     apr_int64_t value;
-    const char *end = read_digits(text, &value);
+    const char *end = bt_read_digits(text, &value);
 
     if (!end || *end)
         return "is not a number";
