@@ -49,7 +49,7 @@ void cmd_text_add(bt_buf *buf, const char *bytes)
     }
 }
 
-static void write_line(FILE *to, const char *before, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void write_line(FILE *to, const char *before, const char *format, va_list args)
 {
     char *text;
     bt_buf line;

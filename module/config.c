@@ -5,6 +5,8 @@
 #include <apr_strings.h>
 #include <apr_uri.h>
 
+#include <stddef.h>
+
 #include "module/values.h"
 #include "tracker/swarms.h"
 
@@ -331,10 +333,10 @@ typedef struct {
     const char *zero_word; /* stands for 0, or NULL */
 } number_rule;
 
-static const number_rule max_peers_rule = {APR_OFFSETOF(bth_server_config, max_peers), 1, 1000000, NULL};
-static const number_rule per_ip_rule = {APR_OFFSETOF(bth_server_config, max_peers_per_ip), 1, 1000000, NULL};
-static const number_rule slots_rule = {APR_OFFSETOF(bth_server_config, upload_slots), 1, 100000, "auto"};
-static const number_rule threads_rule = {APR_OFFSETOF(bth_server_config, hash_threads), 1, 256, "auto"};
+static const number_rule max_peers_rule = {offsetof(bth_server_config, max_peers), 1, 1000000, NULL};
+static const number_rule per_ip_rule = {offsetof(bth_server_config, max_peers_per_ip), 1, 1000000, NULL};
+static const number_rule slots_rule = {offsetof(bth_server_config, upload_slots), 1, 100000, "auto"};
+static const number_rule threads_rule = {offsetof(bth_server_config, hash_threads), 1, 256, "auto"};
 
 static const char *set_number(cmd_parms *cmd, void *dir, const char *value)
 {
@@ -424,7 +426,7 @@ static const char *set_private_addresses(cmd_parms *cmd, void *dir, const char *
 }
 
 #define DIR_CTX (OR_FILEINFO)
-#define DIR_MEMBER(member) (void *)APR_OFFSETOF(bth_dir_config, member)
+#define DIR_MEMBER(member) (void *)offsetof(bth_dir_config, member)
 
 const command_rec bth_commands[] = {
     AP_INIT_FLAG("BTHTTP", ap_set_flag_slot, DIR_MEMBER(enabled), DIR_CTX, "On or Off: offer the files here as torrents"),

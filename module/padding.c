@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "base/ring.h"
 #include "module/child.h"
 #include "module/client_certs.h"
 #include "module/stranger.h"

@@ -8,6 +8,7 @@
 
 #include <openssl/evp.h>
 
+#include "base/ring.h"
 #include "module/bodies.h"
 #include "module/collection.h"
 #include "torrentgen/name.h"

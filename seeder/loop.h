@@ -5,12 +5,12 @@
 
 #include <apr_hash.h>
 
+#include "base/ring.h"
 #include "seeder/addresses.h"
 #include "seeder/choker.h"
 #include "seeder/jobs.h"
 #include "seeder/peer.h"
 #include "seeder/rate.h"
-#include "seeder/ring.h"
 #include "seeder/swarm.h"
 
 enum {

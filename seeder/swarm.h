@@ -2,10 +2,9 @@
 #ifndef SEED_SWARM_H
 #define SEED_SWARM_H
 
-
+#include "base/ring.h"
 #include "catalog/catalog.h"
 #include "seeder/peer.h"
-#include "seeder/ring.h"
 #include "seeder/source.h"
 
 struct seed_conn;

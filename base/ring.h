@@ -1,6 +1,6 @@
 /* APR's rings, with the compiler's own offsetof: APR's subtracts from a null pointer, which clang refuses. */
-#ifndef SEED_RING_H
-#define SEED_RING_H
+#ifndef BT_RING_H
+#define BT_RING_H
 
 #include <stddef.h>
 
