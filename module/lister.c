@@ -10,9 +10,17 @@
 #include "base/log.h"
 #include "module/child.h"
 
-/* Listings that a child remembers, and directories that wait to be listed. How long a listing counts, and one that nobody
+/* Listings that a child remembers, the files in them (before one more: the same directory under another host name, which
+ * clients choose, is another one), and directories that wait to be listed. How long a listing counts, and one that nobody
  * waited for. How many times as long as judging all took until it is done again. */
-enum { MEMOS_MAX = 64, ORDERS_MAX = 64, MEMO_TIME = APR_USEC_PER_SEC, KEEP_TIME = 30 * APR_USEC_PER_SEC, REST = 20 };
+enum {
+    MEMOS_MAX = 64,
+    FILES_MAX = 2 * BTH_LISTING_FILES,
+    ORDERS_MAX = 64,
+    MEMO_TIME = APR_USEC_PER_SEC,
+    KEEP_TIME = 30 * APR_USEC_PER_SEC,
+    REST = 20
+};
 
 /* What was last found of a directory under one URL. In `memos`; its listing is the thread's own. */
 typedef struct {
@@ -62,6 +70,18 @@ static void forget_oldest(void)
     apr_pool_destroy(oldest->pool);
 }
 
+static int are_many(void)
+{
+    int files = 0;
+
+    for (apr_hash_index_t *at = apr_hash_first(NULL, memos); at; at = apr_hash_next(at)) {
+        const memo *each = apr_hash_this_val(at);
+
+        files += each->listing && each->listing->files ? each->listing->files->nelts : 0;
+    }
+    return apr_hash_count(memos) >= MEMOS_MAX || files > FILES_MAX;
+}
+
 /* For the thread alone: nobody else makes a memo come or go. */
 static memo *memo_for(const char *key)
 {
@@ -70,7 +90,7 @@ static memo *memo_for(const char *key)
 
     if (known)
         return known;
-    if (apr_hash_count(memos) >= MEMOS_MAX)
+    while (are_many())
         forget_oldest();
     apr_pool_create_unmanaged(&pool);
     known = apr_pcalloc(pool, sizeof *known);
