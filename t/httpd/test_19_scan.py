@@ -485,3 +485,22 @@ def test_what_fails_is_counted_once(scanned, content, monkeypatch):
     assert server.log().count("BTH0084") == 1
     (server.docroot / "bad.bin").write_bytes(content(SMALL, 9))  # another version, which fails as well
     wait_for("another failure", lambda: scan(server)["failed"] == 2, 60)
+
+
+def test_a_file_whose_reading_fails(scanned, content):
+    """The kernel says that this is a file of 4096 bytes, which anybody may read, and answers each read with EIO, as a failing disk
+    does. Requests, scan and seed are not disturbed by it."""
+    failing = "/sys/devices/system/cpu/power/autosuspend_delay_ms"
+    with pytest.raises(OSError, match="Errno 5"), open(failing, "rb") as file:
+        file.read()
+    server = scanned({"good.bin": SMALL}, conf="")
+    (server.docroot / "bad.bin").symlink_to(failing)
+    server.write_conf(on(server) + "<Directory /sys>\nRequire all granted\n</Directory>\n")
+    server.expect("BTH0403")
+    server.graceful()
+    wait_for("it to fail", lambda: scan(server)["failed"] == 1)
+    figures = idle(server)
+    assert figures["made"] == 1 and is_ready(server, "/good.bin")
+    assert "BTH0403" in server.log() and "bad.bin could not be hashed" in server.log()
+    wait_for("a request to be told", lambda: server.get("/bad.bin.torrent").status == 404)
+    assert server.get("/good.bin").body == content(SMALL, 0)
