@@ -8,7 +8,7 @@ from waiting import wait_for
 
 SIZE = 64 << 20
 # So slow that everything happens while they download; three copies less what they exchange.
-SLOW = "BTHTTPUploadRate 10M\nBTHTTPTrackerInterval 10s"
+SLOW = "BTHTTPUploadRate 6M\nBTHTTPTrackerInterval 10s"
 PATIENT_FOR_A_SECOND = ("--bt-tracker-interval=1", "--max-tries=0", "--retry-wait=1")
 
 
