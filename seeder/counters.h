@@ -24,6 +24,14 @@ typedef enum {
     SEED_CLOSE_ALSO_SEED,         /* it has every piece: nothing to do for each other */
     SEED_CLOSE_READ_ERROR,        /* the file could not be read */
     SEED_CLOSE_SHUTDOWN,          /* httpd stops */
+    SEED_CLOSE_HAVE_FLOOD,        /* these five, and flood: see rules.h */
+    SEED_CLOSE_METADATA_FLOOD,
+    SEED_CLOSE_PEX_FLOOD,
+    SEED_CLOSE_HASH_FLOOD,
+    SEED_CLOSE_REQUEST_FLOOD,
+    SEED_CLOSE_FULL_SWARM,        /* its torrent has its share of all peers already */
+    SEED_CLOSE_TRICKLE,           /* takes what it asked for by drops, to keep its place */
+    SEED_CLOSE_BANNED,            /* its address broke rules before */
     SEED_CLOSE_REASONS
 } seed_close_reason;
 

@@ -4,6 +4,8 @@
 
 #include <apr_time.h>
 
+#include "seeder/rules.h"
+
 /* Read-only while a seeder uses it. Times in microseconds. */
 typedef struct {
     apr_interval_time_t handshake;  /* from connection to the last byte of the handshake, permit() included */
@@ -19,8 +21,7 @@ typedef struct {
     apr_interval_time_t lock;       /* between two tries for the lock */
     apr_size_t quantum;             /* bytes to one peer in one turn of the loop */
     apr_uint32_t requests;          /* of one peer that wait */
-    int idle_messages;              /* messages of no use that may come at once */
-    int idle_messages_rate;         /* and so many a second */
+    seed_rule_bound rules[SEED_RULE_COUNT];
 } seed_limits;
 
 extern const seed_limits seed_limits_default;

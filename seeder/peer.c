@@ -11,24 +11,6 @@ enum {
     IN_MAX = 1024 * 1024       /* a bitfield of as many pieces; the codec bounds it by the torrent's own */
 };
 
-const seed_limits seed_limits_default = {
-    .handshake = 20 * APR_USEC_PER_SEC,
-    .idle = 150 * APR_USEC_PER_SEC,
-    .keep_alive = 90 * APR_USEC_PER_SEC,
-    .stalled = 60 * APR_USEC_PER_SEC,
-    .seed_grace = 10 * APR_USEC_PER_SEC,
-    .turn = 10 * APR_USEC_PER_SEC,
-    .freshness = APR_USEC_PER_SEC,
-    .tick = APR_USEC_PER_SEC,
-    .ask = APR_USEC_PER_SEC / 20,
-    .handover = 3 * APR_USEC_PER_SEC,
-    .lock = APR_USEC_PER_SEC / 5,
-    .quantum = 16 * (PW_PIECE_HEADER + 16 * 1024),
-    .requests = 2000,
-    .idle_messages = 4000,
-    .idle_messages_rate = 200,
-};
-
 apr_uint32_t seed_content_piece_size(const seed_content *content, apr_uint32_t piece)
 {
     apr_int64_t rest = content->length - (apr_int64_t)piece * content->piece_length;
@@ -47,8 +29,8 @@ void seed_peer_init(seed_peer *peer, const seed_limits *limits, apr_time_t now)
     peer->limits = limits;
     bt_buf_init(&peer->in, IN_MAX);
     bt_buf_init(&peer->out, OUT_MAX);
-    peer->credit = limits->idle_messages;
-    peer->credited = peer->started = peer->heard = peer->spoken = peer->since = now;
+    seed_rules_init(&peer->rules, limits->rules);
+    peer->started = peer->heard = peer->spoken = peer->since = now;
 }
 
 void seed_peer_free(seed_peer *peer)
@@ -66,17 +48,15 @@ static seed_verdict close_for(seed_peer *peer, seed_close_reason reason)
     return SEED_PEER_CLOSE;
 }
 
+seed_verdict seed_peer_spend(seed_peer *peer, seed_rule rule, apr_time_t now)
+{
+    return seed_rules_spend(&peer->rules, rule, now) ? SEED_PEER_GO_ON : close_for(peer, seed_rule_reason(rule));
+}
+
 /* A message that brings nothing costs credit, so that nobody can keep us busy for free. */
 static seed_verdict useless(seed_peer *peer, apr_time_t now)
 {
-    apr_int64_t gained = (now - peer->credited) * peer->limits->idle_messages_rate / APR_USEC_PER_SEC;
-
-    if (gained > 0) {
-        gained += peer->credit;
-        peer->credit = gained < peer->limits->idle_messages ? (int)gained : peer->limits->idle_messages;
-        peer->credited = now;
-    }
-    return --peer->credit < 0 ? close_for(peer, SEED_CLOSE_FLOOD) : SEED_PEER_GO_ON;
+    return seed_peer_spend(peer, SEED_RULE_USELESS, now);
 }
 
 /* --- what it has --- */
@@ -441,7 +421,7 @@ void seed_peer_sent_block(seed_peer *peer, apr_size_t bytes, apr_time_t now)
     if (peer->block_sent >= PW_PIECE_HEADER + peer->block.length) {
         peer->block.length = 0;
         peer->block_sent = 0;
-        peer->credit += peer->credit < peer->limits->idle_messages;
+        seed_rules_earn(&peer->rules, SEED_RULE_USELESS);
     }
 }
 

@@ -51,8 +51,7 @@ typedef struct {
     apr_uint32_t have_count;
     apr_uint32_t rejects;     /* written since the owner last looked (and cleared it) */
     apr_uint32_t turns;       /* how often it was unchoked */
-    int credit;               /* messages of no use that it may still send */
-    apr_time_t credited;      /* when that was last raised */
+    seed_rules rules;         /* how much it may still do that is of no use */
     apr_time_t started;
     apr_time_t heard;         /* last message, or last progress with a block */
     apr_time_t spoken;        /* last byte sent */
@@ -78,6 +77,9 @@ seed_verdict seed_peer_input(seed_peer *peer, const unsigned char *bytes, apr_si
  */
 seed_verdict seed_peer_admit(seed_peer *peer, const seed_content *content, const unsigned char *own_id,
                              apr_time_t now);
+
+/** Counts one unit by a rule, and says to close if that is more than it allows. */
+seed_verdict seed_peer_spend(seed_peer *peer, seed_rule rule, apr_time_t now);
 
 /** Reading stops while it is being asked about, and while it does not take our answers. */
 int seed_peer_wants_input(const seed_peer *peer);
