@@ -178,6 +178,16 @@ void pw_add_hash_reject(bt_buf *out, const unsigned char *body)
         memcpy(at, body, PW_HASH_REQUEST_BODY);
 }
 
+unsigned char *pw_add_hashes(bt_buf *out, const unsigned char *body, apr_uint32_t count)
+{
+    unsigned char *at = add_message(out, PW_HASHES, PW_HASH_REQUEST_BODY + count * BT_HASH_V2_SIZE);
+
+    if (!at)
+        return NULL;
+    memcpy(at, body, PW_HASH_REQUEST_BODY);
+    return at + PW_HASH_REQUEST_BODY;
+}
+
 void pw_piece_header(unsigned char out[PW_PIECE_HEADER], apr_uint32_t piece, apr_uint32_t begin, apr_uint32_t length)
 {
     pw_put_u32(out, 9 + length);

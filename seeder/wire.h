@@ -98,6 +98,9 @@ void pw_add_reject(bt_buf *out, apr_uint32_t piece, apr_uint32_t begin, apr_uint
 /** Refuses a hash request: the same fields come back. @param body  PW_HASH_REQUEST_BODY bytes */
 void pw_add_hash_reject(bt_buf *out, const unsigned char *body);
 
+/** Answers a hash request: the same fields come back, and hashes behind them. @return where these go, 32 bytes each, or NULL */
+unsigned char *pw_add_hashes(bt_buf *out, const unsigned char *body, apr_uint32_t count);
+
 /** Writes what stands before a block of `length` bytes. */
 void pw_piece_header(unsigned char out[PW_PIECE_HEADER], apr_uint32_t piece, apr_uint32_t begin, apr_uint32_t length);
 

@@ -19,8 +19,7 @@ unsigned char *naive_v1(const unsigned char *data, size_t length, size_t piece_l
     return hashes;
 }
 
-/* The node over blocks first..first+width-1, straight from the definition. */
-static void node(const unsigned char *data, size_t length, size_t first, size_t width, unsigned char *hash)
+void naive_node(const unsigned char *data, size_t length, size_t first, size_t width, unsigned char *hash)
 {
     unsigned char children[64];
 
@@ -29,8 +28,8 @@ static void node(const unsigned char *data, size_t length, size_t first, size_t 
     } else if (width == 1) {
         SHA256(data + first * 16384, length - first * 16384 < 16384 ? length - first * 16384 : 16384, hash);
     } else {
-        node(data, length, first, width / 2, children);
-        node(data, length, first + width / 2, width / 2, children + 32);
+        naive_node(data, length, first, width / 2, children);
+        naive_node(data, length, first + width / 2, width / 2, children + 32);
         SHA256(children, 64, hash);
     }
 }
@@ -41,7 +40,7 @@ void naive_root(const unsigned char *data, size_t length, unsigned char *root)
 
     while (width * 16384 < length)
         width *= 2;
-    node(data, length, 0, width, root);
+    naive_node(data, length, 0, width, root);
 }
 
 unsigned char *naive_layer(const unsigned char *data, size_t length, size_t piece_length)
@@ -49,7 +48,7 @@ unsigned char *naive_layer(const unsigned char *data, size_t length, size_t piec
     unsigned char *layer = malloc(32 * (length / piece_length + 1)), *out = layer;
 
     for (size_t at = 0; at < length; at += piece_length, out += 32)
-        node(data, length, at / 16384, piece_length / 16384, out);
+        naive_node(data, length, at / 16384, piece_length / 16384, out);
     return layer;
 }
 

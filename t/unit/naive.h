@@ -14,6 +14,9 @@ void naive_root(const unsigned char *data, size_t length, unsigned char *root);
 /** The nodes that stand `piece_length` above the leaves, one a piece, taken out of the whole tree. @return malloc'd */
 unsigned char *naive_layer(const unsigned char *data, size_t length, size_t piece_length);
 
+/** The node over blocks first to first + width - 1, straight from the definition. */
+void naive_node(const unsigned char *data, size_t length, size_t first, size_t width, unsigned char *hash);
+
 /** Makes a temporary directory, once. @return its path */
 const char *naive_directory(void);
 
