@@ -43,6 +43,8 @@ static void add_seeder(bt_buf *body, const seed_counters *page)
     add_number(body, "hashed_bytes", load(&page->hashed_bytes));
     add_number(body, "hash_failures", load(&page->hash_failures));
     add_number(body, "mailbox_full", load(&page->mailbox_full));
+    add_number(body, "bans", load(&page->bans));
+    add_number(body, "banned", (apr_uint64_t)seed_bans_count(&page->banned, seed_now()));
     bt_buf_add_string(body, "  \"closed\": {");
     for (int i = 0; i < SEED_CLOSE_REASONS; i++)
         bt_buf_printf(body, "%s\"%s\": %" APR_UINT64_T_FMT, i ? ", " : "", seed_close_name((seed_close_reason)i),

@@ -1,6 +1,8 @@
 #include "seeder/addresses.h"
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,6 +37,18 @@ seed_address seed_address_of(const struct sockaddr *peer, socklen_t length)
         memcpy(&address.bits, six->s6_addr + (mapped ? 12 : 0), mapped ? 4 : 8);
     }
     return address;
+}
+
+const char *seed_address_text(const seed_address *address, char text[SEED_ADDRESS_TEXT])
+{
+    unsigned char bytes[16] = {0};
+    char number[INET6_ADDRSTRLEN];
+
+    memcpy(bytes, &address->bits, sizeof address->bits);
+    if (!address->family || !inet_ntop(address->family, bytes, number, sizeof number))
+        snprintf(number, sizeof number, "?");
+    snprintf(text, SEED_ADDRESS_TEXT, "%s%s", number, address->family == AF_INET6 ? "/64" : "");
+    return text;
 }
 
 seed_addresses *seed_addresses_make(void)

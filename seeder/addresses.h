@@ -15,6 +15,11 @@ typedef struct seed_addresses seed_addresses;
 
 seed_address seed_address_of(const struct sockaddr *peer, socklen_t length);
 
+enum { SEED_ADDRESS_TEXT = 56 };
+
+/** "192.0.2.1", "2001:db8::/64", or "?" for none. @return `text` */
+const char *seed_address_text(const seed_address *address, char text[SEED_ADDRESS_TEXT]);
+
 /** @return NULL when memory is short */
 seed_addresses *seed_addresses_make(void);
 void seed_addresses_free(seed_addresses *book);

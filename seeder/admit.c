@@ -154,6 +154,15 @@ apr_status_t seed_find_swarm(seed_loop *loop, const bt_infohash *hash, seed_swar
     return *swarm ? APR_SUCCESS : best;
 }
 
+/* The fuller the house, the less of it one torrent may have: a popular one leaves a fifth of all places free when it is
+ * alone, and two leave a ninth. Who is there already stays. */
+static int has_its_share(const seed_loop *loop, const seed_swarm *swarm)
+{
+    int free = loop->max_peers - loop->peers + 1; /* the newcomer has a place already */
+
+    return swarm->peers > loop->limits->swarm_share * (free > 0 ? free : 0);
+}
+
 int seed_admit(seed_loop *loop, seed_conn *conn)
 {
     seed_verdict verdict;
@@ -164,6 +173,10 @@ int seed_admit(seed_loop *loop, seed_conn *conn)
         return 1; /* parked with those who wait for an answer */
     if (status != APR_SUCCESS) {
         seed_conn_close(loop, conn, status == APR_EBUSY ? SEED_CLOSE_WITHDRAWN : SEED_CLOSE_UNKNOWN_HASH);
+        return 0;
+    }
+    if (has_its_share(loop, swarm)) {
+        seed_conn_close(loop, conn, SEED_CLOSE_FULL_SWARM);
         return 0;
     }
     seed_join_swarm(loop, conn, swarm);

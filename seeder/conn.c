@@ -47,16 +47,22 @@ static void refuse(seed_loop *loop, int fd, seed_close_reason reason)
     close(fd);
 }
 
-/* Counts the peer's address; 0 if it has too many connections. */
-static int count_address(seed_loop *loop, int fd, seed_address *address, int is_new)
+static seed_address address_of(int fd)
 {
     struct sockaddr_storage name;
     socklen_t length = sizeof name;
+    seed_address none = {0, 0};
+
+    return getpeername(fd, (struct sockaddr *)&name, &length) == 0
+               ? seed_address_of((const struct sockaddr *)&name, length)
+               : none;
+}
+
+/* Counts the peer's address; 0 if it has too many connections. */
+static int count_address(seed_loop *loop, const seed_address *address, int is_new)
+{
     int most = loop->config->max_peers_per_ip;
 
-    *address = (seed_address){0, 0};
-    if (getpeername(fd, (struct sockaddr *)&name, &length) == 0)
-        *address = seed_address_of((const struct sockaddr *)&name, length);
     if (seed_addresses_add(loop->addresses, address) <= most || most <= 0 || !is_new)
         return 1;
     seed_addresses_remove(loop->addresses, address);
@@ -77,15 +83,19 @@ static int watch(seed_loop *loop, seed_conn *conn)
 
 seed_conn *seed_conn_take(seed_loop *loop, int fd, int is_new)
 {
-    seed_address address;
+    seed_address address = address_of(fd);
     seed_conn *conn;
 
     seed_count(&loop->config->counters->peers_taken, is_new);
+    if (is_new && seed_bans_refuses(&loop->config->counters->banned, &address, loop->now)) {
+        refuse(loop, fd, SEED_CLOSE_BANNED);
+        return NULL;
+    }
     if (is_new && loop->peers >= loop->max_peers) {
         refuse(loop, fd, SEED_CLOSE_FULL);
         return NULL;
     }
-    if (!count_address(loop, fd, &address, is_new)) {
+    if (!count_address(loop, &address, is_new)) {
         refuse(loop, fd, SEED_CLOSE_FULL_ADDRESS);
         return NULL;
     }
@@ -110,12 +120,28 @@ seed_conn *seed_conn_take(seed_loop *loop, int fd, int is_new)
     return conn;
 }
 
+/* Whoever breaks rules again and again is refused for a while. */
+static void note_malice(seed_loop *loop, const seed_conn *conn, seed_close_reason reason)
+{
+    const seed_ban_bound *bound = &loop->limits->ban;
+    char text[SEED_ADDRESS_TEXT];
+
+    if (!seed_bans_note(&loop->config->counters->banned, &conn->address, bound, loop->now))
+        return;
+    seed_count(&loop->config->counters->bans, 1);
+    bt_log(BT_LOG_INFO, 440, APR_SUCCESS, "%s broke rules %u times, lastly: %s; it is refused for %d minutes",
+           seed_address_text(&conn->address, text), (unsigned)bound->faults, seed_close_name(reason),
+           (int)(bound->lasts / APR_USEC_PER_SEC / 60));
+}
+
 void seed_conn_close(seed_loop *loop, seed_conn *conn, seed_close_reason reason)
 {
     if (conn->place == SEED_DEAD)
         return;
     seed_count(&loop->config->counters->closed[reason], 1);
     bt_log(BT_LOG_DEBUG, 410, APR_SUCCESS, "peer closed: %s", seed_close_name(reason));
+    if (seed_close_is_malice(reason))
+        note_malice(loop, conn, reason);
     seed_conn_release(loop, conn);
 }
 

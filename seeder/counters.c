@@ -25,6 +25,7 @@ void seed_counters_init(void *memory)
     page->magic = MAGIC;
     page->layout = LAYOUT;
     page->size = sizeof *page;
+    seed_bans_init(&page->banned);
 }
 
 int seed_counters_usable(const void *memory, apr_size_t size)
@@ -50,6 +51,24 @@ const char *seed_close_name(seed_close_reason reason)
     };
 
     return reason < SEED_CLOSE_REASONS ? names[reason] : "?";
+}
+
+int seed_close_is_malice(seed_close_reason reason)
+{
+    switch (reason) {
+    case SEED_CLOSE_BAD_LENGTH:
+    case SEED_CLOSE_BAD_MESSAGE:
+    case SEED_CLOSE_BAD_REQUEST:
+    case SEED_CLOSE_FLOOD:
+    case SEED_CLOSE_HAVE_FLOOD:
+    case SEED_CLOSE_METADATA_FLOOD:
+    case SEED_CLOSE_PEX_FLOOD:
+    case SEED_CLOSE_HASH_FLOOD:
+    case SEED_CLOSE_REQUEST_FLOOD:
+        return 1;
+    default:
+        return 0;
+    }
 }
 
 /* Every process must come to the same key; paths are the server's own, so a fixed secret does. Never 0. */

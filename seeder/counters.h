@@ -6,6 +6,8 @@
 
 #include <apr_general.h>
 
+#include "seeder/bans.h"
+
 /* Why a peer was closed: each rule has a name and a counter. Keep seed_close_name() in step. */
 typedef enum {
     SEED_CLOSE_GONE,              /* the peer closed, or its connection broke */
@@ -81,9 +83,11 @@ typedef struct {
     apr_uint64_t hashed_files, hashed_bytes, hash_failures;
     apr_uint64_t mailbox_full;
     apr_uint64_t closed[SEED_CLOSE_REASONS];
+    apr_uint64_t bans;       /* imposed so far */
     seed_hashing hashing;
     seed_scan_figures scan;
     seed_job_slot jobs[SEED_JOB_SLOTS];
+    seed_bans banned;        /* by the seeder's own rules, see bans.h */
 } seed_counters;
 
 /** Bytes to allocate. */
@@ -98,6 +102,9 @@ int seed_counters_usable(const void *memory, apr_size_t size);
 void seed_count(apr_uint64_t *counter, apr_int64_t change);
 
 const char *seed_close_name(seed_close_reason reason);
+
+/** Does nobody do this by clumsiness, an old client or a bad line? Then it counts towards a ban. */
+int seed_close_is_malice(seed_close_reason reason);
 
 /* The jobs on the page. Any thread of any child. */
 

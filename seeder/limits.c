@@ -25,4 +25,6 @@ const seed_limits seed_limits_default = {
         [SEED_RULE_HASHES] = {8192, APR_USEC_PER_SEC / 100},
         [SEED_RULE_REQUEST] = {6000, APR_USEC_PER_SEC / 400},
     },
+    .ban = {8, 600 * APR_USEC_PER_SEC, 1800 * APR_USEC_PER_SEC},
+    .swarm_share = 4,
 };

@@ -4,6 +4,7 @@
 
 #include <apr_time.h>
 
+#include "seeder/bans.h"
 #include "seeder/rules.h"
 
 /* Read-only while a seeder uses it. Times in microseconds. */
@@ -22,6 +23,8 @@ typedef struct {
     apr_size_t quantum;             /* bytes to one peer in one turn of the loop */
     apr_uint32_t requests;          /* of one peer that wait */
     seed_rule_bound rules[SEED_RULE_COUNT];
+    seed_ban_bound ban;
+    int swarm_share;                /* a torrent may have so many times as many peers as places are free */
 } seed_limits;
 
 extern const seed_limits seed_limits_default;

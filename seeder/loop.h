@@ -73,9 +73,6 @@ typedef struct {
     unsigned char *mail_buffer; /* SEED_MAIL_MAX */
 } seed_loop;
 
-/** Monotonic microseconds. */
-apr_time_t seed_now(void);
-
 /* --- loop.c --- */
 
 /** @param wake  becomes readable when the seeder is to leave */

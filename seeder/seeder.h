@@ -56,4 +56,7 @@ void seed_leave(seed_seeder *seeder, int graceful);
 /** Waits until the thread has ended, after seed_leave. Hashing stops between two chunks. */
 void seed_join(seed_seeder *seeder);
 
+/** Monotonic microseconds: the time in which the seeder reckons. Any thread. */
+apr_time_t seed_now(void);
+
 #endif
