@@ -180,7 +180,8 @@ int seed_admit(seed_loop *loop, seed_conn *conn)
         return 0;
     }
     seed_join_swarm(loop, conn, swarm);
-    verdict = seed_peer_admit(&conn->peer, seed_swarm_content(swarm, &conn->peer.theirs.hash), loop->own_id, loop->now);
+    verdict = seed_peer_admit(&conn->peer, seed_swarm_content(swarm, &conn->peer.theirs.hash), loop->own_id,
+                              SEED_SHOW_ALL, loop->now);
     if (verdict == SEED_PEER_CLOSE) {
         seed_conn_close(loop, conn, conn->peer.reason);
         return 0;

@@ -3,33 +3,217 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* All integers big-endian, 32 bits unless said. Version 1:
- * version, state, flags, reserved[8], info-hash[20], peer id[20], length (64 bits), piece length, pieces, v2 (1) and padded (2),
- * have count, bytes to skip, block {piece, begin, length}, bytes of it sent,
- * then four counted strings: bitfield, requests (12 bytes each), input, output. */
-enum { VERSION = 1, HAVE_MAX = 16 * 1024, FLAGS_ALL = 31 };
+#include "seeder/record.h"
 
-static void put(bt_buf *out, apr_uint32_t value)
+/* All integers big-endian, 32 bits unless said. Version 2 is a core,
+ *     version, state, flags, reserved[8], info-hash[20], peer id[20],
+ *     length (64 bits), piece length, pieces, v2 (1) and padded (2),
+ *     have count, bytes to skip, block {piece, begin, length}, bytes of it sent,
+ * then sections {tag, length, bytes} in any order, none twice; after `version` stands the length of the whole record.
+ * Version 1 has no such length, the same core, and then four counted strings. */
+enum { VERSION_1 = 1, VERSION = 2, FLAG_UNKNOWN = 16, FLAGS_1 = 31, FLAGS_ALL = 63 };
+
+enum { CRITICAL = 0x80000000u };
+
+/* The tags. One that is marked critical must be understood by who takes the peer up. */
+enum {
+    TAG_PIECES = CRITICAL | 1,
+    TAG_REQUESTS = CRITICAL | 2,
+    TAG_INPUT = CRITICAL | 3,
+    TAG_OUTPUT = CRITICAL | 4,
+    TAG_SHOWN = CRITICAL | 5
+};
+
+/* --- the sections that have no file of their own --- */
+
+static void save_pieces(bt_buf *out, const seed_peer *peer)
 {
-    unsigned char *at = bt_buf_extend(out, 4);
-
-    if (at)
-        pw_put_u32(at, value);
+    if (peer->pieces.bits)
+        bt_buf_add(out, peer->pieces.bits, seed_content_bitfield(peer->content));
 }
 
-static void put_string(bt_buf *out, const unsigned char *bytes, apr_size_t length)
+/* A copy of a bitfield of this content and how many bits it has. @return APR_EINVAL if it is not one */
+static apr_status_t restore_bits(seed_reader *in, const seed_content *content, unsigned char **bits, apr_uint32_t *count)
 {
-    put(out, (apr_uint32_t)length);
-    if (length)
-        bt_buf_add(out, bytes, length);
+    apr_uint32_t spare = content->pieces % 8;
+    apr_size_t length, i;
+    const unsigned char *bytes = seed_take_rest(in, &length);
+
+    if (!bytes || length == 0 || length != seed_content_bitfield(content) ||
+        (spare && bytes[length - 1] & (0xff >> spare)))
+        return APR_EINVAL;
+    for (i = 0, *count = 0; i < length; i++)
+        *count += (apr_uint32_t)__builtin_popcount(bytes[i]);
+    *bits = malloc(length);
+    if (!*bits)
+        return APR_ENOMEM;
+    memcpy(*bits, bytes, length);
+    return APR_SUCCESS;
 }
 
-static void put_block(bt_buf *out, const seed_block *block)
+static apr_status_t restore_pieces(seed_reader *in, const seed_content *content, seed_peer *peer)
 {
-    put(out, block->piece);
-    put(out, block->begin);
-    put(out, block->length);
+    apr_uint32_t count;
+    apr_status_t status = restore_bits(in, content, &peer->pieces.bits, &count);
+
+    return status == APR_SUCCESS && count != peer->pieces.count ? APR_EINVAL : status;
 }
+
+static void save_requests(bt_buf *out, const seed_peer *peer)
+{
+    apr_uint32_t i;
+
+    for (i = 0; i < peer->requests.count; i++)
+        seed_put_block(out, seed_requests_at(&peer->requests, i));
+}
+
+static int is_block(const seed_content *content, const seed_block *block)
+{
+    return block->length <= PW_BLOCK_MAX && seed_content_has_block(content, block);
+}
+
+static apr_status_t restore_requests(seed_reader *in, const seed_content *content, seed_peer *peer)
+{
+    if (in->at != in->end && !(peer->flags & SEED_PEER_UNCHOKED))
+        return APR_EINVAL;
+    while (in->at != in->end) {
+        seed_block block = seed_take_block(in);
+        if (in->broken || !is_block(content, &block) || peer->requests.count == peer->limits->requests)
+            return APR_EINVAL;
+        if (!seed_requests_push(&peer->requests, &block, peer->limits->requests))
+            return APR_ENOMEM;
+    }
+    return APR_SUCCESS;
+}
+
+static void save_input(bt_buf *out, const seed_peer *peer)
+{
+    if (peer->state == SEED_PEER_ASKING) { /* its handshake was taken from the input: put it back */
+        unsigned char handshake[PW_HANDSHAKE_SIZE];
+        pw_handshake_write(handshake, &peer->theirs);
+        bt_buf_add(out, handshake, PW_HANDSHAKE_HASH_END);
+    }
+    if (peer->in.length)
+        bt_buf_add(out, peer->in.data, peer->in.length);
+}
+
+static apr_status_t restore_buffer(seed_reader *in, bt_buf *buffer)
+{
+    apr_size_t length;
+    const unsigned char *bytes = seed_take_rest(in, &length);
+
+    return !bytes ? APR_EINVAL : length ? bt_buf_add(buffer, bytes, length) : APR_SUCCESS;
+}
+
+static apr_status_t restore_input(seed_reader *in, const seed_content *content, seed_peer *peer)
+{
+    (void)content;
+    return restore_buffer(in, &peer->in);
+}
+
+static void save_output(bt_buf *out, const seed_peer *peer)
+{
+    if (peer->out.length)
+        bt_buf_add(out, peer->out.data + peer->out_sent, peer->out.length - peer->out_sent);
+}
+
+static apr_status_t restore_output(seed_reader *in, const seed_content *content, seed_peer *peer)
+{
+    (void)content;
+    return restore_buffer(in, &peer->out);
+}
+
+static void save_shown(bt_buf *out, const seed_peer *peer)
+{
+    if (peer->shown)
+        bt_buf_add(out, peer->shown, seed_content_bitfield(peer->content));
+}
+
+static apr_status_t restore_shown(seed_reader *in, const seed_content *content, seed_peer *peer)
+{
+    apr_status_t status = restore_bits(in, content, &peer->shown, &peer->shown_count);
+
+    return status == APR_SUCCESS && peer->shown_count == content->pieces ? APR_EINVAL : status;
+}
+
+/* --- all sections --- */
+
+typedef struct {
+    apr_uint32_t tag;
+    /** Appends the section's bytes; without any it is left out. */
+    void (*save)(bt_buf *out, const seed_peer *peer);
+    /** @param peer  the core is filled, but has no content yet */
+    apr_status_t (*restore)(seed_reader *in, const seed_content *content, seed_peer *peer);
+} section;
+
+static const section sections[] = {
+    {TAG_PIECES, save_pieces, restore_pieces}, {TAG_REQUESTS, save_requests, restore_requests},
+    {TAG_INPUT, save_input, restore_input},    {TAG_OUTPUT, save_output, restore_output},
+    {TAG_SHOWN, save_shown, restore_shown},
+};
+
+enum { SECTIONS = sizeof sections / sizeof *sections };
+
+static void save_section(bt_buf *out, const section *what, const seed_peer *peer)
+{
+    apr_size_t start = out->length;
+
+    seed_put_u32(out, what->tag);
+    seed_put_u32(out, 0);
+    what->save(out, peer);
+    if (out->status != APR_SUCCESS)
+        return;
+    if (out->length == start + 8)
+        out->length = start;
+    else
+        pw_put_u32(out->data + start + 4, (apr_uint32_t)(out->length - start - 8));
+}
+
+static apr_status_t restore_section(seed_reader *in, const section *what, const seed_content *content, seed_peer *peer)
+{
+    apr_status_t status = in->broken ? APR_EINVAL : what->restore(in, content, peer);
+
+    return status == APR_SUCCESS && (in->broken || in->at != in->end) ? APR_EINVAL : status;
+}
+
+static apr_status_t restore_sections(seed_reader *in, const seed_content *content, seed_peer *peer)
+{
+    apr_status_t status = APR_SUCCESS;
+    unsigned seen = 0;
+
+    while (status == APR_SUCCESS && in->at != in->end) {
+        apr_uint32_t tag = seed_take_u32(in);
+        seed_reader body = seed_take_string(in);
+        unsigned i;
+
+        for (i = 0; i < SECTIONS && sections[i].tag != tag; i++)
+            ;
+        if (body.broken || (i < SECTIONS ? seen & 1u << i : tag & CRITICAL))
+            return APR_EINVAL;
+        seen |= 1u << i;
+        if (i < SECTIONS)
+            status = restore_section(&body, &sections[i], content, peer);
+    }
+    return status;
+}
+
+/* Version 1: bitfield, requests, input, output. */
+static apr_status_t restore_version_1(seed_reader *in, const seed_content *content, seed_peer *peer)
+{
+    apr_status_t status = APR_SUCCESS;
+    unsigned i;
+
+    for (i = 0; status == APR_SUCCESS && i < 4; i++) {
+        seed_reader body = seed_take_string(in);
+        if (body.broken)
+            return APR_EINVAL;
+        if (body.at != body.end)
+            status = restore_section(&body, &sections[i], content, peer);
+    }
+    return status == APR_SUCCESS && in->at != in->end ? APR_EINVAL : status;
+}
+
+/* --- the core --- */
 
 static void put_content(bt_buf *out, const seed_content *content)
 {
@@ -37,103 +221,53 @@ static void put_content(bt_buf *out, const seed_content *content)
 
     if (!content)
         content = &none;
-    put(out, (apr_uint32_t)(content->length >> 32));
-    put(out, (apr_uint32_t)content->length);
-    put(out, content->piece_length);
-    put(out, content->pieces);
-    put(out, (content->v2 ? 1u : 0) | (content->padded ? 2u : 0));
+    seed_put_u64(out, (apr_uint64_t)content->length);
+    seed_put_u32(out, content->piece_length);
+    seed_put_u32(out, content->pieces);
+    seed_put_u32(out, (content->v2 ? 1u : 0) | (content->padded ? 2u : 0));
 }
 
 apr_status_t seed_handover_write(bt_buf *out, const seed_peer *peer)
 {
-    apr_size_t have = peer->have ? seed_content_bitfield(peer->content) : 0;
-    int too_long = have > HAVE_MAX;
-    apr_uint32_t i;
+    apr_size_t start = out->length;
+    unsigned i;
 
-    put(out, VERSION);
+    seed_put_u32(out, VERSION);
+    seed_put_u32(out, 0);
     /* A look-up under way is begun again by the next seeder. */
-    put(out, peer->state == SEED_PEER_ASKING ? SEED_PEER_HANDSHAKE : peer->state);
-    put(out, peer->flags | (too_long ? SEED_PEER_HAVE_UNKNOWN : 0));
+    seed_put_u32(out, peer->state == SEED_PEER_ASKING ? SEED_PEER_HANDSHAKE : peer->state);
+    seed_put_u32(out, peer->flags | (peer->pieces.unknown ? FLAG_UNKNOWN : 0));
     bt_buf_add(out, peer->theirs.reserved, sizeof peer->theirs.reserved);
     bt_buf_add(out, peer->theirs.hash.b, BT_HASH_SIZE);
     bt_buf_add(out, peer->theirs.peer_id, PW_PEER_ID_SIZE);
     put_content(out, peer->content);
-    put(out, too_long ? 0 : peer->have_count);
-    put(out, peer->skip);
-    put_block(out, &peer->block);
-    put(out, peer->block_sent);
-    put_string(out, peer->have, too_long ? 0 : have);
-    put(out, peer->requests.count * 12);
-    for (i = 0; i < peer->requests.count; i++)
-        put_block(out, seed_requests_at(&peer->requests, i));
-    if (peer->state == SEED_PEER_ASKING) { /* its handshake was taken from the input: put it back */
-        unsigned char handshake[PW_HANDSHAKE_SIZE];
-        pw_handshake_write(handshake, &peer->theirs);
-        put(out, (apr_uint32_t)(PW_HANDSHAKE_HASH_END + peer->in.length));
-        bt_buf_add(out, handshake, PW_HANDSHAKE_HASH_END);
-        bt_buf_add(out, peer->in.data, peer->in.length);
-    } else {
-        put_string(out, peer->in.data, peer->in.length);
-    }
-    if (peer->out.data)
-        put_string(out, peer->out.data + peer->out_sent, peer->out.length - peer->out_sent);
-    else
-        put(out, 0);
+    seed_put_u32(out, peer->pieces.count);
+    seed_put_u32(out, peer->skip);
+    seed_put_block(out, &peer->block);
+    seed_put_u32(out, peer->block_sent);
+    for (i = 0; i < SECTIONS; i++)
+        save_section(out, &sections[i], peer);
+    if (out->status == APR_SUCCESS)
+        pw_put_u32(out->data + start + 4, (apr_uint32_t)(out->length - start));
     return out->status;
 }
 
-/* A reader that gives zeros past the end and remembers that it did. */
-typedef struct {
-    const unsigned char *at, *end;
-    int broken;
-} reader;
-
-static const unsigned char *take(reader *in, apr_size_t length)
+static void take_bytes(seed_reader *in, unsigned char *out, apr_size_t length)
 {
-    const unsigned char *at = in->at;
-
-    if (in->broken || (apr_size_t)(in->end - in->at) < length) {
-        in->broken = 1;
-        return NULL;
-    }
-    in->at += length;
-    return at;
-}
-
-static apr_uint32_t get(reader *in)
-{
-    const unsigned char *at = take(in, 4);
-
-    return at ? pw_get_u32(at) : 0;
-}
-
-static void get_bytes(reader *in, unsigned char *out, apr_size_t length)
-{
-    const unsigned char *at = take(in, length);
+    const unsigned char *at = seed_take(in, length);
 
     if (at)
         memcpy(out, at, length);
 }
 
-static seed_block get_block(reader *in)
+static void take_content(seed_reader *in, seed_content *content)
 {
-    seed_block block;
-
-    block.piece = get(in);
-    block.begin = get(in);
-    block.length = get(in);
-    return block;
-}
-
-static void get_content(reader *in, seed_content *content)
-{
-    apr_uint64_t high = get(in);
     apr_uint32_t kind;
 
-    content->length = (apr_int64_t)(high << 32 | get(in));
-    content->piece_length = get(in);
-    content->pieces = get(in);
-    kind = get(in);
+    content->length = (apr_int64_t)seed_take_u64(in);
+    content->piece_length = seed_take_u32(in);
+    content->pieces = seed_take_u32(in);
+    kind = seed_take_u32(in);
     content->v2 = (kind & 1) != 0;
     content->padded = (kind & 2) != 0;
     if (content->length < 0 || (content->length > 0) != (content->pieces > 0) ||
@@ -142,64 +276,13 @@ static void get_content(reader *in, seed_content *content)
         in->broken = 1;
 }
 
-static int is_block(const seed_content *content, const seed_block *block)
-{
-    return block->length <= PW_BLOCK_MAX && seed_content_has_block(content, block);
-}
-
-static apr_status_t get_have(reader *in, const seed_content *content, seed_peer *peer)
-{
-    apr_uint32_t length = get(in), i, count = 0, spare = content->pieces % 8;
-    const unsigned char *bytes = take(in, length);
-
-    if (!bytes)
-        return APR_EINVAL;
-    if (length == 0)
-        return peer->have_count == 0 || peer->have_count == content->pieces ? APR_SUCCESS : APR_EINVAL;
-    if (length != seed_content_bitfield(content) || (spare && bytes[length - 1] & (0xff >> spare)))
-        return APR_EINVAL;
-    for (i = 0; i < length; i++)
-        count += (apr_uint32_t)__builtin_popcount(bytes[i]);
-    if (count != peer->have_count)
-        return APR_EINVAL;
-    peer->have = malloc(length);
-    if (!peer->have)
-        return APR_ENOMEM;
-    memcpy(peer->have, bytes, length);
-    return APR_SUCCESS;
-}
-
-static apr_status_t get_requests(reader *in, const seed_content *content, seed_peer *peer)
-{
-    apr_uint32_t bytes = get(in), i;
-
-    if (bytes % 12 || bytes / 12 > peer->limits->requests || (bytes && !(peer->flags & SEED_PEER_UNCHOKED)))
-        return APR_EINVAL;
-    for (i = 0; i < bytes / 12; i++) {
-        seed_block block = get_block(in);
-        if (in->broken || !is_block(content, &block))
-            return APR_EINVAL;
-        if (!seed_requests_push(&peer->requests, &block, peer->limits->requests))
-            return APR_ENOMEM;
-    }
-    return APR_SUCCESS;
-}
-
-static apr_status_t get_buffer(reader *in, bt_buf *buffer)
-{
-    apr_uint32_t length = get(in);
-    const unsigned char *bytes = take(in, length);
-
-    return !bytes ? APR_EINVAL : length ? bt_buf_add(buffer, bytes, length) : APR_SUCCESS;
-}
-
-static apr_status_t check(const seed_peer *peer, const seed_content *content)
+static apr_status_t check(const seed_peer *peer, const seed_content *content, unsigned flags)
 {
     int begun = peer->block.length > 0;
 
-    if (peer->state > SEED_PEER_LIVE || peer->state == SEED_PEER_ASKING || peer->flags & ~(unsigned)FLAGS_ALL)
+    if (peer->state > SEED_PEER_LIVE || peer->state == SEED_PEER_ASKING || peer->flags & ~flags)
         return APR_EINVAL;
-    if (peer->state != SEED_PEER_LIVE && (begun || peer->have_count || peer->skip || peer->flags & SEED_PEER_UNCHOKED))
+    if (peer->state != SEED_PEER_LIVE && (begun || peer->pieces.count || peer->skip || peer->flags & SEED_PEER_UNCHOKED))
         return APR_EINVAL;
     if (peer->state == SEED_PEER_HANDSHAKE && content->pieces)
         return APR_EINVAL;
@@ -211,36 +294,48 @@ static apr_status_t check(const seed_peer *peer, const seed_content *content)
     return APR_SUCCESS;
 }
 
+static void take_core(seed_reader *in, seed_peer *peer, seed_content *content)
+{
+    peer->state = (seed_peer_state)seed_take_u32(in);
+    peer->flags = seed_take_u32(in);
+    take_bytes(in, peer->theirs.reserved, sizeof peer->theirs.reserved);
+    take_bytes(in, peer->theirs.hash.b, BT_HASH_SIZE);
+    take_bytes(in, peer->theirs.peer_id, PW_PEER_ID_SIZE);
+    take_content(in, content);
+    peer->pieces.count = seed_take_u32(in);
+    peer->skip = seed_take_u32(in);
+    peer->block = seed_take_block(in);
+    peer->block_sent = seed_take_u32(in);
+}
+
+/* What must hold between core and sections, and follows from both. */
+static apr_status_t conclude(seed_peer *peer, const seed_content *content)
+{
+    int all = peer->pieces.count == content->pieces;
+
+    if (!peer->pieces.bits && peer->pieces.count && !all)
+        return APR_EINVAL;
+    if (peer->flags & SEED_PEER_SHOWING && !peer->shown)
+        return APR_EINVAL;
+    if (all && peer->state == SEED_PEER_LIVE && content->pieces && !peer->pieces.unknown)
+        peer->complete = peer->started;
+    return APR_SUCCESS;
+}
+
 apr_status_t seed_handover_read(const unsigned char *record, apr_size_t length, seed_peer *peer, seed_content *content)
 {
-    reader in = {record, record + length, 0};
+    seed_reader in = {record, record + length, 0};
+    apr_uint32_t version = seed_take_u32(&in);
     apr_status_t status;
 
-    if (get(&in) != VERSION)
+    if (version != VERSION_1 && (version != VERSION || seed_take_u32(&in) != length))
         return APR_EINVAL;
-    peer->state = (seed_peer_state)get(&in);
-    peer->flags = get(&in);
-    get_bytes(&in, peer->theirs.reserved, sizeof peer->theirs.reserved);
-    get_bytes(&in, peer->theirs.hash.b, BT_HASH_SIZE);
-    get_bytes(&in, peer->theirs.peer_id, PW_PEER_ID_SIZE);
-    get_content(&in, content);
-    peer->have_count = get(&in);
-    peer->skip = get(&in);
-    peer->block = get_block(&in);
-    peer->block_sent = get(&in);
-    status = in.broken ? APR_EINVAL : check(peer, content);
-    if (status == APR_SUCCESS)
-        status = get_have(&in, content, peer);
-    if (status == APR_SUCCESS)
-        status = get_requests(&in, content, peer);
-    if (status == APR_SUCCESS)
-        status = get_buffer(&in, &peer->in);
-    if (status == APR_SUCCESS)
-        status = get_buffer(&in, &peer->out);
-    if (status == APR_SUCCESS && (in.broken || in.at != in.end))
-        status = APR_EINVAL;
-    if (status == APR_SUCCESS && content->pieces == peer->have_count && peer->state == SEED_PEER_LIVE &&
-        content->pieces && !(peer->flags & SEED_PEER_HAVE_UNKNOWN))
-        peer->complete = peer->started;
-    return status;
+    take_core(&in, peer, content);
+    status = in.broken ? APR_EINVAL : check(peer, content, version == VERSION_1 ? FLAGS_1 : FLAGS_ALL);
+    if (status != APR_SUCCESS)
+        return status;
+    peer->pieces.unknown = (peer->flags & FLAG_UNKNOWN) != 0;
+    peer->flags &= ~(unsigned)FLAG_UNKNOWN;
+    status = version == VERSION_1 ? restore_version_1(&in, content, peer) : restore_sections(&in, content, peer);
+    return status == APR_SUCCESS ? conclude(peer, content) : status;
 }

@@ -1,13 +1,14 @@
 /* The record of a live peer, as it goes from a seeder that leaves to the next one, which may be of another build: it
- * carries its version, and every field is checked. With it goes the socket. No byte is lost or sent twice. */
+ * carries its version, every field is checked, and it grows by sections that one who does not know them may pass over
+ * unless they are marked critical. With it goes the socket. No byte is lost or sent twice. */
 #ifndef SEED_HANDOVER_H
 #define SEED_HANDOVER_H
 
 #include "seeder/peer.h"
 
 /**
- * Appends the record of a peer in any state. What cannot be carried (a bitfield beyond 16 KiB) is left out and marked.
- * @return out->status: APR_ENOSPC if the peer holds more than fits
+ * Appends the record of a peer in any state, at most SEED_RECORD_MAX bytes (mail.h).
+ * @return out->status
  */
 apr_status_t seed_handover_write(bt_buf *out, const seed_peer *peer);
 

@@ -13,7 +13,7 @@ static apr_status_t hand_over(seed_loop *loop, seed_conn *conn)
     apr_status_t status;
     bt_buf record;
 
-    bt_buf_init(&record, SEED_MAIL_MAX);
+    bt_buf_init(&record, SEED_RECORD_MAX);
     status = seed_handover_write(&record, &conn->peer);
     if (status == APR_SUCCESS)
         status = seed_post_live(loop->config->mailbox, conn->watch.fd, record.data, record.length);

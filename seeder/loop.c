@@ -162,12 +162,14 @@ static void read_mailbox(seed_loop *loop)
         apr_status_t status = seed_mail_read(loop->config->mailbox, loop->mail_buffer, &mail);
         if (APR_STATUS_IS_EAGAIN(status))
             return;
-        if (status == APR_SUCCESS)
+        if (status == APR_SUCCESS) {
             take_mail(loop, &mail);
-        else if (status == APR_EMFILE)
+            seed_mail_done(&mail);
+        } else if (status == APR_EMFILE) {
             seed_count(&loop->config->counters->closed[SEED_CLOSE_FULL], 1);
-        else
+        } else {
             bt_log(BT_LOG_WARNING, 408, status, "a message in the mailbox was not understood");
+        }
     }
 }
 

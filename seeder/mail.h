@@ -4,14 +4,17 @@
 
 #include "seeder/mailbox.h"
 
-enum { SEED_MAIL_MAX = 64 * 1024 }; /* bytes of one message */
+enum {
+    SEED_MAIL_MAX = 64 * 1024,        /* bytes of one message */
+    SEED_RECORD_MAX = 4 * 1024 * 1024 /* of a live peer's record: full buffers, and bitfields of 2^21 pieces */
+};
 
 /* The numbers are on the wire between builds of this module: never change one. */
 typedef enum {
     SEED_MAIL_PEER = 1, /* 2 was another layout of MAKE */
     SEED_MAIL_WITHDRAW = 3,
     SEED_MAIL_LIVE = 4,
-    SEED_MAIL_MAKE = 5
+    SEED_MAIL_MAKE = 5 /* 6 is LIVE with its record in a file in memory, beside the socket */
 } seed_mail_kind;
 
 typedef struct {
@@ -21,6 +24,7 @@ typedef struct {
     const char *path;   /* WITHDRAW */
     const unsigned char *record; /* LIVE: see handover.h */
     apr_size_t record_length;
+    unsigned char *long_record; /* LIVE: where `record` is if it did not fit; see seed_mail_done */
 } seed_mail;
 
 /**
@@ -31,7 +35,11 @@ typedef struct {
  */
 apr_status_t seed_mail_read(const seed_mailbox *mailbox, unsigned char *buffer, seed_mail *mail);
 
-/** "Take this live peer with its state." The caller keeps (and closes) its copy. @return also APR_EAGAIN, APR_ENOSPC */
+/** Frees what a message holds beside the buffer. Only LIVE ones need it. */
+void seed_mail_done(seed_mail *mail);
+
+/** "Take this live peer with its state." The caller keeps (and closes) its copy. @return also APR_EAGAIN; APR_ENOSPC above
+ *  SEED_RECORD_MAX; for a record above SEED_MAIL_MAX whatever making a file in memory ends with */
 apr_status_t seed_post_live(const seed_mailbox *mailbox, int socket, const unsigned char *record, apr_size_t length);
 
 #endif

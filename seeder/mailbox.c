@@ -1,8 +1,11 @@
 #include "seeder/mail.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -10,6 +13,15 @@
 
 /* Each message begins with a magic number, which is also the layout's version, and its kind. */
 enum { MAGIC = 0x42544d31, HEADER = 8, TEXT_MAX = 12 * 1024, QUEUE_BYTES = 4 * 1024 * 1024 };
+
+enum { LIVE_LONG = 6 }; /* a kind, see mail.h */
+
+enum { DESCRIPTORS = 2 }; /* beside one message: a socket, and a record that is too long for it */
+
+typedef union {
+    char bytes[CMSG_SPACE(DESCRIPTORS * sizeof(int))];
+    struct cmsghdr align;
+} control_space;
 
 apr_status_t seed_mailbox_create(seed_mailbox **mailbox, apr_pool_t *pool)
 {
@@ -26,36 +38,40 @@ apr_status_t seed_mailbox_create(seed_mailbox **mailbox, apr_pool_t *pool)
     return APR_SUCCESS;
 }
 
-static void put_header(unsigned char *out, seed_mail_kind kind)
+static void put_header(unsigned char *out, apr_uint32_t kind)
 {
     pw_put_u32(out, MAGIC);
     pw_put_u32(out + 4, kind);
 }
 
-/* Sends head and body as one message, with a descriptor beside it unless -1. */
-static apr_status_t post(const seed_mailbox *mailbox, seed_mail_kind kind, const unsigned char *body,
-                         apr_size_t length, int fd)
+/* Puts descriptors beside a message; `bytes` has room for DESCRIPTORS. */
+static void attach(struct msghdr *message, char *bytes, const int *fds, int count)
+{
+    struct cmsghdr *beside = (struct cmsghdr *)(void *)bytes;
+    apr_size_t size = (apr_size_t)count * sizeof *fds;
+
+    memset(bytes, 0, CMSG_SPACE(DESCRIPTORS * sizeof *fds));
+    message->msg_control = bytes;
+    message->msg_controllen = CMSG_SPACE(size);
+    beside->cmsg_level = SOL_SOCKET;
+    beside->cmsg_type = SCM_RIGHTS;
+    beside->cmsg_len = CMSG_LEN(size);
+    memcpy(CMSG_DATA(beside), fds, size);
+}
+
+/* Sends head and body as one message, with `count` descriptors beside it. */
+static apr_status_t post(const seed_mailbox *mailbox, apr_uint32_t kind, const unsigned char *body,
+                         apr_size_t length, const int *fds, int count)
 {
     unsigned char head[HEADER];
     struct iovec parts[2] = {{head, HEADER}, {(void *)(apr_uintptr_t)body, length}};
-    union {
-        char bytes[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } control;
+    control_space control;
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = length ? 2 : 1};
     ssize_t sent;
 
     put_header(head, kind);
-    if (fd >= 0) {
-        struct cmsghdr *beside = &control.align;
-        memset(&control, 0, sizeof control);
-        message.msg_control = &control;
-        message.msg_controllen = sizeof control.bytes;
-        beside->cmsg_level = SOL_SOCKET;
-        beside->cmsg_type = SCM_RIGHTS;
-        beside->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(beside), &fd, sizeof fd);
-    }
+    if (count > 0)
+        attach(&message, control.bytes, fds, count);
     do {
         sent = sendmsg(mailbox->write_fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     } while (sent < 0 && errno == EINTR);
@@ -67,14 +83,63 @@ static apr_status_t post(const seed_mailbox *mailbox, seed_mail_kind kind, const
 
 apr_status_t seed_post_peer(const seed_mailbox *mailbox, int socket)
 {
-    return post(mailbox, SEED_MAIL_PEER, NULL, 0, socket);
+    return post(mailbox, SEED_MAIL_PEER, NULL, 0, &socket, 1);
+}
+
+/* A file in memory with these bytes. @return -1, and errno says why */
+static int make_file(const unsigned char *bytes, apr_size_t length)
+{
+    int fd = memfd_create("bthttp-peer", MFD_CLOEXEC);
+    ssize_t n;
+
+    for (; fd >= 0 && length; bytes += n, length -= (apr_size_t)n) {
+        n = write(fd, bytes, length);
+        if (n <= 0) {
+            close(fd);
+            return -1;
+        }
+    }
+    return fd;
 }
 
 apr_status_t seed_post_live(const seed_mailbox *mailbox, int socket, const unsigned char *record, apr_size_t length)
 {
-    if (length > SEED_MAIL_MAX - HEADER)
+    int fds[DESCRIPTORS] = {socket, -1};
+    apr_status_t status;
+
+    if (length <= SEED_MAIL_MAX - HEADER)
+        return post(mailbox, SEED_MAIL_LIVE, record, length, fds, 1);
+    if (length > SEED_RECORD_MAX)
         return APR_ENOSPC;
-    return post(mailbox, SEED_MAIL_LIVE, record, length, socket);
+    fds[1] = make_file(record, length);
+    if (fds[1] < 0)
+        return errno;
+    status = post(mailbox, LIVE_LONG, NULL, 0, fds, 2);
+    close(fds[1]);
+    return status;
+}
+
+/* Reads a file in memory from its beginning. */
+static apr_status_t read_file(int fd, seed_mail *mail)
+{
+    struct stat info;
+
+    if (fstat(fd, &info) != 0 || info.st_size <= 0 || info.st_size > SEED_RECORD_MAX)
+        return APR_EINVAL;
+    mail->record_length = (apr_size_t)info.st_size;
+    mail->record = mail->long_record = malloc(mail->record_length);
+    if (!mail->record)
+        return APR_ENOMEM;
+    if (pread(fd, mail->long_record, mail->record_length, 0) == (ssize_t)info.st_size)
+        return APR_SUCCESS;
+    seed_mail_done(mail);
+    return APR_EINVAL;
+}
+
+void seed_mail_done(seed_mail *mail)
+{
+    free(mail->long_record);
+    mail->long_record = NULL;
 }
 
 static void put_u64(unsigned char *out, apr_uint64_t value)
@@ -126,7 +191,7 @@ apr_status_t seed_post_make(const seed_mailbox *mailbox, const seed_make *make)
         bt_buf_add(&body, texts[i], strlen(texts[i]) + 1);
     status = body.status;
     if (status == APR_SUCCESS)
-        status = post(mailbox, SEED_MAIL_MAKE, body.data, body.length, -1);
+        status = post(mailbox, SEED_MAIL_MAKE, body.data, body.length, NULL, 0);
     bt_buf_free(&body);
     return status;
 }
@@ -137,7 +202,7 @@ apr_status_t seed_post_withdraw(const seed_mailbox *mailbox, const char *path)
 
     if (length > TEXT_MAX)
         return APR_ENAMETOOLONG;
-    return post(mailbox, SEED_MAIL_WITHDRAW, (const unsigned char *)path, length, -1);
+    return post(mailbox, SEED_MAIL_WITHDRAW, (const unsigned char *)path, length, NULL, 0);
 }
 
 /* Takes a NUL-terminated string of exactly `length` characters from the front. @return NULL if it is not one */
@@ -175,20 +240,24 @@ static apr_status_t read_make(const unsigned char *body, apr_size_t length, seed
     return at == end && make->size >= 0 ? APR_SUCCESS : APR_EINVAL;
 }
 
-static apr_status_t understand(const unsigned char *bytes, apr_size_t length, seed_mail *mail)
+static apr_status_t understand(const unsigned char *bytes, apr_size_t length, int file, seed_mail *mail)
 {
     const unsigned char *body = bytes + HEADER, *end = bytes + length;
+    apr_uint32_t kind;
 
     if (length < HEADER || pw_get_u32(bytes) != MAGIC)
         return APR_EINVAL;
-    mail->kind = (seed_mail_kind)pw_get_u32(bytes + 4);
-    switch (mail->kind) {
+    kind = pw_get_u32(bytes + 4);
+    mail->kind = kind == LIVE_LONG ? SEED_MAIL_LIVE : (seed_mail_kind)kind;
+    switch (kind) {
     case SEED_MAIL_PEER:
         return mail->socket < 0 ? APR_EMFILE : APR_SUCCESS;
     case SEED_MAIL_LIVE:
         mail->record = body;
         mail->record_length = (apr_size_t)(end - body);
         return mail->socket < 0 ? APR_EMFILE : APR_SUCCESS;
+    case LIVE_LONG:
+        return mail->socket < 0 || file < 0 ? APR_EMFILE : read_file(file, mail);
     case SEED_MAIL_MAKE:
         return read_make(body, (apr_size_t)(end - body), &mail->make);
     case SEED_MAIL_WITHDRAW:
@@ -199,23 +268,21 @@ static apr_status_t understand(const unsigned char *bytes, apr_size_t length, se
     }
 }
 
-static int descriptor_of(struct msghdr *message)
+/* The descriptors beside a message; -1 for what is not there. */
+static void take_descriptors(struct msghdr *message, int fds[DESCRIPTORS])
 {
     struct cmsghdr *beside = CMSG_FIRSTHDR(message);
-    int fd = -1;
 
+    fds[0] = fds[1] = -1;
     if (beside && beside->cmsg_level == SOL_SOCKET && beside->cmsg_type == SCM_RIGHTS &&
-        beside->cmsg_len == CMSG_LEN(sizeof fd))
-        memcpy(&fd, CMSG_DATA(beside), sizeof fd);
-    return fd;
+        (beside->cmsg_len == CMSG_LEN(sizeof *fds) || beside->cmsg_len == CMSG_LEN(DESCRIPTORS * sizeof *fds)))
+        memcpy(fds, CMSG_DATA(beside), beside->cmsg_len - CMSG_LEN(0));
 }
 
 apr_status_t seed_mail_read(const seed_mailbox *mailbox, unsigned char *buffer, seed_mail *mail)
 {
-    union {
-        char bytes[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } control;
+    control_space control;
+    int fds[DESCRIPTORS];
     struct iovec part = {buffer, SEED_MAIL_MAX};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
                              .msg_controllen = sizeof control.bytes};
@@ -231,8 +298,11 @@ apr_status_t seed_mail_read(const seed_mailbox *mailbox, unsigned char *buffer, 
         return errno;
     if (got == 0)
         return APR_EOF; /* every writer is gone */
-    mail->socket = descriptor_of(&message);
-    status = message.msg_flags & MSG_TRUNC ? APR_EINVAL : understand(buffer, (apr_size_t)got, mail);
+    take_descriptors(&message, fds);
+    mail->socket = fds[0];
+    status = message.msg_flags & MSG_TRUNC ? APR_EINVAL : understand(buffer, (apr_size_t)got, fds[1], mail);
+    if (fds[1] >= 0)
+        close(fds[1]);
     if (status != APR_SUCCESS && mail->socket >= 0) {
         close(mail->socket);
         mail->socket = -1;

@@ -4,6 +4,7 @@
 
 #include "seeder/counters.h"
 #include "seeder/limits.h"
+#include "seeder/pieces.h"
 #include "seeder/requests.h"
 #include "seeder/wire.h"
 
@@ -29,8 +30,20 @@ typedef enum {
     SEED_PEER_V2 = 2,
     SEED_PEER_INTERESTED = 4,
     SEED_PEER_UNCHOKED = 8,
-    SEED_PEER_HAVE_UNKNOWN = 16   /* taken over without its bitfield: its pieces are not counted */
+    SEED_PEER_SHOWING = 32 /* it is being told of every piece not yet shown; 16 is the records' own */
 } seed_peer_flag;
+
+/* What a peer is told of our pieces when it is admitted. */
+typedef enum {
+    SEED_SHOW_ALL, /* that we have all of them */
+    SEED_SHOW_NONE /* nothing yet: see seed_peer_show */
+} seed_show;
+
+/* Who wants to know what a peer has; `baton` is the peer's. Called in the middle of its input: it must not be freed. */
+typedef struct {
+    void (*has)(void *baton, apr_uint32_t piece, int now_has); /* one more, or one less */
+    void (*has_many)(void *baton);                             /* look at its `pieces` */
+} seed_peer_events;
 
 /* Owned by the seeder's thread. Some 300 bytes while idle: buffers hold memory only while they hold bytes. */
 typedef struct {
@@ -47,8 +60,11 @@ typedef struct {
     seed_requests requests;
     seed_block block;         /* being sent; length 0: none */
     apr_uint32_t block_sent;  /* bytes of it that are sent, header included */
-    unsigned char *have;      /* its bitfield, NULL while it has nothing */
-    apr_uint32_t have_count;
+    seed_pieces pieces;       /* that it has */
+    unsigned char *shown;     /* bitfield of the pieces that it was told we have; NULL: all of them. malloc'd */
+    apr_uint32_t shown_count; /* while `shown` is there */
+    const seed_peer_events *events; /* may be NULL */
+    void *baton;                    /* of `events` */
     apr_uint32_t rejects;     /* written since the owner last looked (and cleared it) */
     apr_uint32_t turns;       /* how often it was unchoked */
     seed_rules rules;         /* how much it may still do that is of no use */
@@ -74,12 +90,22 @@ seed_verdict seed_peer_input(seed_peer *peer, const unsigned char *bytes, apr_si
 /**
  * Its torrent is there: answers the handshake, says what we have, and goes on with what was kept.
  * @param content  outlives the peer
+ * @param first    with SEED_SHOW_NONE it is told of no piece, and may request none, before seed_peer_show
  */
-seed_verdict seed_peer_admit(seed_peer *peer, const seed_content *content, const unsigned char *own_id,
+seed_verdict seed_peer_admit(seed_peer *peer, const seed_content *content, const unsigned char *own_id, seed_show first,
                              apr_time_t now);
 
 /** Counts one unit by a rule, and says to close if that is more than it allows. */
 seed_verdict seed_peer_spend(seed_peer *peer, seed_rule rule, apr_time_t now);
+
+/** Tells it that we have one more piece, unless it knows. */
+void seed_peer_show(seed_peer *peer, apr_uint32_t piece);
+
+/** Tells it of every piece that it does not know of; of many by and by, as they are sent. */
+void seed_peer_show_all(seed_peer *peer);
+
+/** May it request this piece? */
+int seed_peer_is_shown(const seed_peer *peer, apr_uint32_t piece);
 
 /** Reading stops while it is being asked about, and while it does not take our answers. */
 int seed_peer_wants_input(const seed_peer *peer);

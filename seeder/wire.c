@@ -159,6 +159,14 @@ void pw_add_full_bitfield(bt_buf *out, apr_uint32_t pieces)
         at[bytes - 1] = (unsigned char)(0xff00 >> (pieces % 8));
 }
 
+void pw_add_have(bt_buf *out, apr_uint32_t piece)
+{
+    unsigned char *at = add_message(out, PW_HAVE, 4);
+
+    if (at)
+        pw_put_u32(at, piece);
+}
+
 void pw_add_reject(bt_buf *out, apr_uint32_t piece, apr_uint32_t begin, apr_uint32_t length)
 {
     unsigned char *at = add_message(out, PW_REJECT, 12);

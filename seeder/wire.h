@@ -93,6 +93,7 @@ void pw_add_keep_alive(bt_buf *out);
 
 /** A bitfield of `pieces` ones and zero spare bits. */
 void pw_add_full_bitfield(bt_buf *out, apr_uint32_t pieces);
+void pw_add_have(bt_buf *out, apr_uint32_t piece);
 void pw_add_reject(bt_buf *out, apr_uint32_t piece, apr_uint32_t begin, apr_uint32_t length);
 
 /** Refuses a hash request: the same fields come back. @param body  PW_HASH_REQUEST_BODY bytes */

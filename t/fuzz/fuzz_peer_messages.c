@@ -33,7 +33,7 @@ static seed_verdict run(seed_peer *peer, const seed_content *content, const uint
             n = PW_HANDSHAKE_HASH_END - at; /* so that both are unchoked before the same byte */
         verdict = seed_peer_input(peer, data + at, n, 1);
         if (verdict == SEED_PEER_ASK) {
-            verdict = seed_peer_admit(peer, content, id, 1);
+            verdict = seed_peer_admit(peer, content, id, SEED_SHOW_ALL, 1);
             seed_peer_unchoke(peer, 1);
         }
     }
@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     seed_peer_init(&cut, &seed_limits_default, 1);
     a = run(&whole, content, data + 1, size - 1, size);
     b = run(&cut, content, data + 1, size - 1, 1 + data[0] / 4);
-    must(a == b && whole.flags == cut.flags && whole.have_count == cut.have_count);
+    must(a == b && whole.flags == cut.flags && whole.pieces.count == cut.pieces.count);
     must(a != SEED_PEER_CLOSE || whole.reason == cut.reason);
     must(whole.requests.count == cut.requests.count);
     while (whole.content && seed_peer_next_block(&whole)) {

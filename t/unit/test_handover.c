@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "seeder/handover.h"
+#include "seeder/mail.h"
 #include "t/unit/peer_bytes.h"
 
 static const bt_infohash hash = {"0123456789abcdefghi"};
@@ -21,7 +22,7 @@ static void bring(seed_peer *peer, int stage)
     say_handshake(&bytes, &hash, PW_BIT_FAST | PW_BIT_V2);
     seed_peer_input(peer, bytes.data, stage == 0 ? 30 : stage == 1 ? 55 : 48, 1);
     if (stage >= 2)
-        seed_peer_admit(peer, &content, own_id, 1);
+        seed_peer_admit(peer, &content, own_id, SEED_SHOW_ALL, 1);
     if (stage >= 3) {
         bt_buf_consume(&bytes, 48);
         say(&bytes, PW_INTERESTED, 0, 0, 0, 0);
@@ -65,7 +66,7 @@ static void nothing_is_lost(void **state)
             assert_int_equal(after.block_sent, 5000);
             assert_int_equal(after.block.length, 16384);
             assert_int_equal(after.in.length, 7);
-            assert_int_equal(after.have_count, 5);
+            assert_int_equal(after.pieces.count, 5);
         }
         assert_int_equal(seed_handover_write(&again, &after), APR_SUCCESS);
         assert_int_equal(again.length, record.length);
@@ -117,30 +118,132 @@ static void changed_records(void **state)
     seed_peer_free(&peer);
 }
 
-static void a_bitfield_that_is_too_long_is_left_out(void **state)
+/* The largest torrent: a bitfield, pieces shown, and all else that a peer can hold. */
+static void the_largest_bitfield_goes_along(void **state)
 {
-    static const seed_content huge = {(apr_int64_t)400000 * 16384, 16384, 400000, 0, 0};
+    static const seed_content huge = {APR_INT64_C(1) << 35, 16384, 1 << 21, 0, 0};
     seed_peer peer, taken;
     seed_content said;
     bt_buf bytes, record;
 
     seed_peer_init(&peer, &seed_limits_default, 1);
     bt_buf_init(&bytes, 1 << 20);
-    bt_buf_init(&record, 65536);
+    bt_buf_init(&record, SEED_RECORD_MAX);
     say_handshake(&bytes, &hash, PW_BIT_FAST);
-    say(&bytes, PW_HAVE, 1, 5, 0, 0);
+    for (apr_uint32_t i = 0; i < 1 << 21; i += 4099)
+        say(&bytes, PW_HAVE, 1, i, 0, 0);
     seed_peer_input(&peer, bytes.data, bytes.length, 1);
-    seed_peer_admit(&peer, &huge, own_id, 1);
-    assert_int_equal(peer.have_count, 1);
+    seed_peer_admit(&peer, &huge, own_id, SEED_SHOW_NONE, 1);
+    seed_peer_show(&peer, 77);
+    assert_int_equal(peer.pieces.count, 512);
     assert_int_equal(seed_handover_write(&record, &peer), APR_SUCCESS);
     seed_peer_init(&taken, &seed_limits_default, 1);
     assert_int_equal(seed_handover_read(record.data, record.length, &taken, &said), APR_SUCCESS);
-    assert_true(taken.flags & SEED_PEER_HAVE_UNKNOWN);
-    assert_int_equal(taken.have_count, 0);
+    assert_int_equal(taken.pieces.count, 512);
+    assert_memory_equal(taken.pieces.bits, peer.pieces.bits, 1 << 18);
+    assert_int_equal(taken.shown_count, 1);
+    assert_memory_equal(taken.shown, peer.shown, 1 << 18);
     seed_peer_free(&peer);
     seed_peer_free(&taken);
     bt_buf_free(&bytes);
     bt_buf_free(&record);
+}
+
+static void add_u32(bt_buf *out, apr_uint32_t value)
+{
+    pw_put_u32(bt_buf_extend(out, 4), value);
+}
+
+/* What the build before sections wrote of a peer as stage 4 has it. */
+static void write_version_1(bt_buf *out, unsigned flags, apr_uint32_t have)
+{
+    static const apr_uint32_t of_content[] = {0, 10 * 65536 + 100, 65536, 11, 1};
+    static const apr_uint32_t counted[] = {12, 2, 16384, 16384};
+
+    add_u32(out, 1);
+    add_u32(out, SEED_PEER_LIVE);
+    add_u32(out, flags);
+    bt_buf_add(out, "\0\0\0\0\0\0\0\4", 8);
+    bt_buf_add(out, hash.b, 20);
+    bt_buf_add(out, "-TT0001-abcdefghijkl", 20);
+    for (int i = 0; i < 5; i++)
+        add_u32(out, of_content[i]);
+    add_u32(out, have);
+    add_u32(out, 3); /* to skip */
+    add_u32(out, 1); /* the block */
+    add_u32(out, 0);
+    add_u32(out, 16384);
+    add_u32(out, 5000);
+    add_u32(out, have ? 2 : 0);
+    bt_buf_add(out, "\125\100", have ? 2 : 0);
+    for (int i = 0; i < 4; i++)
+        add_u32(out, counted[i]);
+    add_u32(out, 2);
+    bt_buf_add(out, "in", 2);
+    add_u32(out, 3);
+    bt_buf_add(out, "out", 3);
+}
+
+static void version_1_is_read(void **state)
+{
+    for (unsigned unknown = 0; unknown <= 16; unknown += 16) {
+        seed_content said;
+        seed_peer taken;
+        bt_buf record;
+
+        bt_buf_init(&record, 1000);
+        write_version_1(&record, 1 | 4 | 8 | unknown, unknown ? 0 : 5);
+        seed_peer_init(&taken, &seed_limits_default, 1);
+        assert_int_equal(seed_handover_read(record.data, record.length, &taken, &said), APR_SUCCESS);
+        assert_int_equal(taken.flags, 1 | 4 | 8);
+        assert_int_equal(taken.pieces.count, unknown ? 0 : 5);
+        assert_int_equal(taken.pieces.unknown, unknown != 0);
+        assert_int_equal(taken.skip, 3);
+        assert_int_equal(taken.block_sent, 5000);
+        assert_int_equal(taken.requests.count, 1);
+        assert_memory_equal(taken.in.data, "in", 2);
+        assert_memory_equal(taken.out.data, "out", 3);
+        seed_peer_free(&taken);
+        for (size_t cut = 0; cut < record.length; cut++) {
+            seed_peer_init(&taken, &seed_limits_default, 1);
+            assert_int_equal(seed_handover_read(record.data, cut, &taken, &said), APR_EINVAL);
+            seed_peer_free(&taken);
+        }
+        record.data[11] |= 32; /* a flag that it did not know */
+        seed_peer_init(&taken, &seed_limits_default, 1);
+        assert_int_equal(seed_handover_read(record.data, record.length, &taken, &said), APR_EINVAL);
+        seed_peer_free(&taken);
+        bt_buf_free(&record);
+    }
+}
+
+/* A section that nobody here knows is passed over, unless it is marked critical; none may come twice. */
+static void sections_of_a_later_build(void **state)
+{
+    static const struct {
+        apr_uint32_t tag, length;
+        apr_status_t status;
+    } later[] = {{0x7000, 4, APR_SUCCESS}, {0x7000, 3, APR_EINVAL},  {0x7000, 0xffffffff, APR_EINVAL},
+                 {0x80007000u, 4, APR_EINVAL}, {0x80000002u, 0, APR_EINVAL}};
+
+    for (size_t i = 0; i < sizeof later / sizeof *later; i++) {
+        seed_peer peer, taken;
+        seed_content said;
+        bt_buf record;
+
+        bring(&peer, 4);
+        bt_buf_init(&record, 65536);
+        seed_handover_write(&record, &peer);
+        add_u32(&record, later[i].tag);
+        add_u32(&record, later[i].length);
+        bt_buf_add(&record, "abcd", 4);
+        pw_put_u32(record.data + 4, (apr_uint32_t)record.length);
+        seed_peer_init(&taken, &seed_limits_default, 1);
+        assert_int_equal(seed_handover_read(record.data, record.length, &taken, &said), later[i].status);
+        seed_peer_free(&peer);
+        seed_peer_free(&taken);
+        bt_buf_free(&record);
+    }
 }
 
 /* A peer that had told some pieces before it had all of them. */
@@ -155,11 +258,11 @@ static void have_all_after_a_bitfield(void **state)
     bt_buf_init(&record, 65536);
     say(&bytes, PW_HAVE_ALL, 0, 0, 0, 0);
     seed_peer_input(&peer, bytes.data, bytes.length, 1);
-    assert_int_equal(peer.have_count, 11);
+    assert_int_equal(peer.pieces.count, 11);
     assert_int_equal(seed_handover_write(&record, &peer), APR_SUCCESS);
     seed_peer_init(&taken, &seed_limits_default, 1);
     assert_int_equal(seed_handover_read(record.data, record.length, &taken, &said), APR_SUCCESS);
-    assert_int_equal(taken.have_count, 11);
+    assert_int_equal(taken.pieces.count, 11);
     assert_true(taken.complete != 0);
     seed_peer_free(&peer);
     seed_peer_free(&taken);
@@ -173,7 +276,9 @@ int main(void)
         cmocka_unit_test(nothing_is_lost),
         cmocka_unit_test(changed_records),
         cmocka_unit_test(have_all_after_a_bitfield),
-        cmocka_unit_test(a_bitfield_that_is_too_long_is_left_out),
+        cmocka_unit_test(the_largest_bitfield_goes_along),
+        cmocka_unit_test(version_1_is_read),
+        cmocka_unit_test(sections_of_a_later_build),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

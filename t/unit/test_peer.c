@@ -1,6 +1,7 @@
 /* One peer's state machine, replayed with byte strings. */
 #include "t/unit/unit.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "seeder/peer.h"
@@ -40,7 +41,7 @@ static seed_verdict feed(size_t step, const seed_content *what)
         size_t n = bytes.length - at < step ? bytes.length - at : step;
         verdict = seed_peer_input(&peer, bytes.data + at, n, START);
         if (verdict == SEED_PEER_ASK)
-            verdict = seed_peer_admit(&peer, what, own_id, START);
+            verdict = seed_peer_admit(&peer, what, own_id, SEED_SHOW_ALL, START);
     }
     bt_buf_reset(&bytes);
     return verdict;
@@ -124,7 +125,7 @@ static void nothing_is_said_before_the_hash_is_known(void **state)
     assert_memory_equal(peer.theirs.hash.b, hash.b, 20);
     assert_int_equal(peer.out.length, 0);
     assert_false(seed_peer_wants_input(&peer));
-    assert_int_equal(seed_peer_admit(&peer, &content, own_id, START), SEED_PEER_GO_ON);
+    assert_int_equal(seed_peer_admit(&peer, &content, own_id, SEED_SHOW_ALL, START), SEED_PEER_GO_ON);
     assert_int_equal(peer.out.length, 73); /* the peer id need not be there yet */
     assert_int_equal(peer.state, SEED_PEER_ID);
     assert_int_equal(seed_peer_input_size(&peer, 9999), 20);
@@ -348,13 +349,13 @@ static void bitfields_add_up(void **state)
     say(&bytes, PW_HAVE, 1, 1, 0, 0);
     bt_buf_add(&bytes, "\0\0\0\3\5\200\0", 7);
     assert_int_equal(feed(1000, &content), SEED_PEER_GO_ON);
-    assert_int_equal(peer.have_count, 2);
+    assert_int_equal(peer.pieces.count, 2);
     bt_buf_add(&bytes, "\0\0\0\3\5\300\0", 7);
     assert_int_equal(feed(1000, &content), SEED_PEER_GO_ON);
-    assert_int_equal(peer.have_count, 2);
+    assert_int_equal(peer.pieces.count, 2);
     bt_buf_add(&bytes, "\0\0\0\1\16", 5); /* have all */
     assert_int_equal(feed(1000, &content), SEED_PEER_GO_ON);
-    assert_int_equal(peer.have_count, content.pieces);
+    assert_int_equal(peer.pieces.count, content.pieces);
     tear_down(state);
     set_up(state);
     shake(0, &content);
@@ -362,12 +363,118 @@ static void bitfields_add_up(void **state)
     expect_close(SEED_CLOSE_BAD_MESSAGE);
 }
 
+/* Admits a peer that is told of nothing at first. */
+static void shake_unseen(unsigned reserved)
+{
+    say_handshake(&bytes, &hash, reserved);
+    assert_int_equal(seed_peer_input(&peer, bytes.data, bytes.length, START), SEED_PEER_ASK);
+    assert_int_equal(seed_peer_admit(&peer, &content, own_id, SEED_SHOW_NONE, START), SEED_PEER_GO_ON);
+    bt_buf_reset(&bytes);
+}
+
+static void pieces_shown_one_by_one(void **state)
+{
+    for (unsigned fast = 0; fast <= FAST; fast += FAST) {
+        tear_down(state);
+        set_up(state);
+        shake_unseen(fast);
+        seed_peer_sent_out(&peer, 68, START);
+        expect_out("\0\0\0\1\17", fast ? 5 : 0);
+        seed_peer_sent_out(&peer, fast ? 5 : 0, START);
+        seed_peer_unchoke(&peer, START);
+        seed_peer_sent_out(&peer, 5, START);
+        seed_peer_show(&peer, 9);
+        seed_peer_show(&peer, 9);
+        expect_out("\0\0\0\5\4\0\0\0\11", 9);
+        assert_int_equal(peer.shown_count, 1);
+        seed_peer_sent_out(&peer, 9, START);
+        say_request(&bytes, 9, 0, 16384);
+        say_request(&bytes, 8, 0, 16384);
+        assert_int_equal(feed(1000, &content), SEED_PEER_GO_ON);
+        assert_int_equal(peer.requests.count, 1);
+        expect_out("\0\0\0\15\20\0\0\0\10\0\0\0\0\0\0\100\0", fast ? 17 : 0);
+        for (apr_uint32_t i = 0; i < content.pieces; i++)
+            seed_peer_show(&peer, i);
+        assert_null(peer.shown);
+        assert_true(seed_peer_is_shown(&peer, 8));
+        seed_peer_show(&peer, 8);
+        assert_int_equal(peer.out.length - peer.out_sent, (fast ? 17 : 0) + 10 * 9);
+    }
+}
+
+/* All that was not shown, bounded: of a large torrent by and by. */
+static void showing_all(void **state)
+{
+    static const seed_content huge = {(apr_int64_t)100000 * 16384, 16384, 100000, 0, 0};
+    apr_size_t total = 0;
+
+    shake_unseen(FAST);
+    seed_peer_show(&peer, 3);
+    seed_peer_show_all(&peer);
+    seed_peer_show_all(&peer);
+    assert_null(peer.shown);
+    assert_false(peer.flags & SEED_PEER_SHOWING);
+    assert_int_equal(peer.out.length, 68 + 5 + 11 * 9);
+    tear_down(state);
+    set_up(state);
+    say_handshake(&bytes, &hash, FAST);
+    seed_peer_input(&peer, bytes.data, bytes.length, START);
+    seed_peer_admit(&peer, &huge, own_id, SEED_SHOW_NONE, START);
+    seed_peer_sent_out(&peer, peer.out.length, START);
+    seed_peer_show(&peer, 77777);
+    seed_peer_show_all(&peer);
+    while (peer.out.length) {
+        apr_size_t step = peer.out.length - peer.out_sent;
+        assert_true(step < 65 * 1024);
+        step = step > 1000 ? 1000 : step;
+        total += step;
+        seed_peer_sent_out(&peer, step, START);
+    }
+    assert_int_equal(total, 9 * 100000);
+    assert_null(peer.shown);
+}
+
+static char told[200];
+
+static void on_has(void *baton, apr_uint32_t piece, int now_has)
+{
+    assert_ptr_equal(baton, &peer);
+    snprintf(told + strlen(told), sizeof told - strlen(told), "%c%d ", now_has ? '+' : '-', (int)piece);
+}
+
+static void on_has_many(void *baton)
+{
+    snprintf(told + strlen(told), sizeof told - strlen(told), "=%d ", (int)((seed_peer *)baton)->pieces.count);
+}
+
+/* Who wants to know hears of each change once, and of nothing else. */
+static void events_of_its_pieces(void **state)
+{
+    static const seed_peer_events events = {on_has, on_has_many};
+
+    told[0] = 0;
+    peer.events = &events;
+    peer.baton = &peer;
+    shake(FAST, &content);
+    bt_buf_add(&bytes, "\0\0\0\1\17", 5); /* have none */
+    say(&bytes, PW_HAVE, 1, 1, 0, 0);
+    say(&bytes, PW_HAVE, 1, 1, 0, 0);
+    bt_buf_add(&bytes, "\0\0\0\3\5\200\0", 7);
+    bt_buf_add(&bytes, "\0\0\0\3\5\100\0", 7); /* known already */
+    say(&bytes, PW_HAVE, 1, 10, 0, 0);
+    bt_buf_add(&bytes, "\0\0\0\1\16", 5); /* have all */
+    bt_buf_add(&bytes, "\0\0\0\1\16", 5);
+    say(&bytes, PW_HAVE, 1, 2, 0, 0);
+    assert_int_equal(feed(1000, &content), SEED_PEER_GO_ON);
+    assert_string_equal(told, "+1 =2 +10 =11 ");
+}
+
 static void a_seed_leaves_after_a_grace(void **state)
 {
     shake(FAST, &content);
     bt_buf_add(&bytes, "\0\0\0\3\5\377\300", 7); /* all but the last piece */
     feed(1000, &content);
-    assert_int_equal(peer.have_count, 10);
+    assert_int_equal(peer.pieces.count, 10);
     assert_int_equal(peer.complete, 0);
     say(&bytes, PW_HAVE, 1, 3, 0, 0); /* known already */
     say(&bytes, PW_HAVE, 1, 10, 0, 0);
@@ -493,7 +600,7 @@ static void any_split_gives_the_same(void **state)
             assert_int_equal(peer.out.length, out);
             assert_int_equal(peer.requests.count, queued);
         }
-        assert_int_equal(peer.have_count, 11);
+        assert_int_equal(peer.pieces.count, 11);
         out = peer.out.length;
         queued = peer.requests.count;
         tear_down(state);
@@ -524,6 +631,9 @@ int main(void)
         TEST(an_oversized_length_closes),
         TEST(bitfields_add_up),
         TEST(only_the_last_block_is_padded),
+        TEST(pieces_shown_one_by_one),
+        TEST(showing_all),
+        TEST(events_of_its_pieces),
         TEST(a_seed_leaves_after_a_grace),
         TEST(extension_messages_are_passed_over),
         TEST(hash_requests_are_refused_where_v2_is_spoken),
