@@ -18,6 +18,11 @@ apr_status_t cat_open(cat_catalog **catalog, const char *directory, apr_pool_t *
     return status;
 }
 
+apr_uint64_t cat_version(cat_catalog *catalog)
+{
+    return cat_env_version(catalog->env);
+}
+
 void cat_copy_entry(cat_entry *to, const cat_entry *from, apr_pool_t *pool)
 {
     *to = *from;

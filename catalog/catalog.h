@@ -66,6 +66,10 @@ apr_status_t cat_find_path(cat_catalog *catalog, const char *path, apr_pool_t *p
  */
 apr_status_t cat_find_hash(cat_catalog *catalog, const bt_infohash *hash, int nth, apr_pool_t *pool, cat_entry *entry);
 
+/** A number that is another one after each change by any process: while it stays the same, so does all that look-ups find.
+ * Costs next to nothing. Any thread. */
+apr_uint64_t cat_version(cat_catalog *catalog);
+
 /** What is to be told of an info-hash. One read, no allocation. Any thread. */
 cat_standing cat_standing_of(cat_catalog *catalog, const bt_infohash *hash);
 

@@ -326,6 +326,20 @@ static apr_status_t run(cat_env *env, int write, cat_work *work, void *baton)
     return status_of(env, rc, write);
 }
 
+apr_uint64_t cat_env_version(cat_env *env)
+{
+    MDB_envinfo info;
+    apr_uint64_t version;
+
+    look_after_itself(env);
+    pthread_rwlock_rdlock(&env->gate);
+    version = (apr_uint64_t)env->generation << 40;
+    if (env->file.mdb && mdb_env_info(env->file.mdb, &info) == 0)
+        version += info.me_last_txnid;
+    pthread_rwlock_unlock(&env->gate);
+    return version;
+}
+
 apr_status_t cat_env_read(cat_env *env, cat_work *work, void *baton)
 {
     return run(env, 0, work, baton);

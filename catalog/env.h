@@ -34,6 +34,10 @@ apr_status_t cat_env_read(cat_env *env, cat_work *work, void *baton);
 /** Runs `work` as one change. @return as cat_env_read; APR_ENOSPC if the disk or quota is full */
 apr_status_t cat_env_write(cat_env *env, cat_work *work, void *baton);
 
+/** A number that is another one after each change by any process, and after the file was replaced. Makes no system call
+ * (but one a second) and no look-up. Any thread. */
+apr_uint64_t cat_env_version(cat_env *env);
+
 /** Logs once in the life of this process that a value of the database does not parse. Any thread. */
 void cat_env_note_bad_value(cat_env *env, const char *what);
 

@@ -14,10 +14,26 @@ void seed_swarm_make_due(seed_loop *loop, seed_swarm *swarm)
     APR_RING_INSERT_TAIL(&loop->due, swarm, seed_swarm, due);
 }
 
+void seed_swarm_note_use(seed_loop *loop, seed_swarm *swarm)
+{
+    swarm->used = loop->now;
+    if (swarm->is_active)
+        return;
+    swarm->is_active = 1;
+    APR_RING_INSERT_TAIL(&loop->active, swarm, seed_swarm, active);
+}
+
+void seed_swarm_note_rest(seed_swarm *swarm)
+{
+    APR_RING_REMOVE(swarm, active);
+    swarm->is_active = 0;
+}
+
 void seed_join_swarm(seed_loop *loop, seed_conn *conn, seed_swarm *swarm)
 {
     conn->swarm = swarm;
     swarm->peers++;
+    seed_swarm_note_use(loop, swarm);
     APR_RING_INSERT_TAIL(&swarm->mates, conn, seed_conn, mates);
 }
 
@@ -28,6 +44,9 @@ static void drop_if_empty(seed_loop *loop, seed_swarm *swarm)
         return;
     if (swarm->is_due)
         APR_RING_REMOVE(swarm, due);
+    if (swarm->is_active)
+        seed_swarm_note_rest(swarm);
+    APR_RING_REMOVE(swarm, all);
     apr_hash_set(loop->swarms, swarm->entry.path, APR_HASH_KEY_STRING, NULL);
     seed_swarm_close(swarm);
 }
@@ -102,8 +121,8 @@ static seed_swarm *existing(seed_loop *loop, const cat_entry *entry)
     return swarm && seed_check_fresh(loop, swarm) ? swarm : NULL;
 }
 
-/* May this entry be seeded, and is its file the one that was hashed? The pool is the swarm's if one was made. */
-static apr_status_t open_swarm(seed_loop *loop, const cat_entry *entry, apr_pool_t *pool, seed_swarm **swarm)
+/* May this entry be seeded, and is its file the one that was hashed? */
+static apr_status_t open_swarm(seed_loop *loop, const cat_entry *entry, seed_swarm **swarm)
 {
     apr_status_t status = loop->config->permit(loop->config->baton, entry);
 
@@ -112,14 +131,15 @@ static apr_status_t open_swarm(seed_loop *loop, const cat_entry *entry, apr_pool
     *swarm = existing(loop, entry);
     if (*swarm)
         return APR_SUCCESS;
-    status = seed_swarm_open(swarm, loop->config->catalog, entry, &loop->spare_files, loop->limits->freshness, loop->now,
-                             pool);
+    status = seed_swarm_open(swarm, loop->config->catalog, entry, loop->files, loop->limits->freshness, loop->now,
+                             loop->scratch);
     if (status == APR_SUCCESS) {
         apr_hash_set(loop->swarms, (*swarm)->entry.path, APR_HASH_KEY_STRING, *swarm);
+        APR_RING_INSERT_TAIL(&loop->known, *swarm, seed_swarm, all);
         return APR_SUCCESS;
     }
     *swarm = NULL;
-    if (status == APR_EMFILE || status == APR_ENOMEM || APR_STATUS_IS_ENFILE(status)) {
+    if (status == APR_ENOMEM) {
         bt_log(BT_LOG_WARNING, 411, status, "%s could not be read", entry->path);
         return APR_NOTFOUND;
     }
@@ -134,20 +154,16 @@ apr_status_t seed_find_swarm(seed_loop *loop, const bt_infohash *hash, seed_swar
 
     *swarm = NULL;
     for (i = nth = 0; i < SAME_HASH_MAX && !*swarm; i++) {
-        apr_pool_t *pool;
         cat_entry entry;
 
-        if (apr_pool_create(&pool, loop->pool) != APR_SUCCESS)
-            return APR_ENOMEM;
-        status = cat_find_hash(loop->config->catalog, hash, nth, pool, &entry);
+        apr_pool_clear(loop->scratch);
+        status = cat_find_hash(loop->config->catalog, hash, nth, loop->scratch, &entry);
         if (status == APR_SUCCESS) {
-            apr_status_t tried = entry.published ? open_swarm(loop, &entry, pool, swarm) : APR_NOTFOUND;
+            apr_status_t tried = entry.published ? open_swarm(loop, &entry, swarm) : APR_NOTFOUND;
             if (tried == APR_EAGAIN || (tried == APR_EBUSY && best == APR_NOTFOUND))
                 best = tried;
             nth += tried != APR_EBUSY; /* a withdrawn one is no longer counted */
         }
-        if (!*swarm || (*swarm)->pool != pool)
-            apr_pool_destroy(pool);
         if (status != APR_SUCCESS)
             break;
     }

@@ -253,6 +253,8 @@ static int transmit(seed_loop *loop, seed_conn *conn)
         return 1;
     if (swarm && !seed_check_fresh(loop, swarm))
         return 0;
+    if (swarm)
+        seed_swarm_note_use(loop, swarm);
     result = seed_send(&conn->peer, conn->watch.fd, swarm ? swarm->source : NULL, loop->output, allowed,
                        loop->now, &sent);
     count_sent(loop, conn, &sent);

@@ -16,6 +16,7 @@ typedef struct {
     apr_interval_time_t seed_grace; /* a peer that has everything may stay so long */
     apr_interval_time_t turn;       /* shortest time that a peer is served while others wait */
     apr_interval_time_t freshness;  /* how long a look at a file's stamp counts */
+    apr_interval_time_t file_idle;  /* a file stays open without use */
     apr_interval_time_t tick;       /* between two sweeps over all peers */
     apr_interval_time_t ask;        /* until permit() is asked again */
     apr_interval_time_t handover;   /* for the next seeder to take up what did not fit into the mailbox */

@@ -27,12 +27,12 @@ apr_time_t seed_now(void)
 /* --- opening --- */
 
 /* Descriptors that are there for peers: the soft limit is raised as far as is needed and allowed, and some are left for
- * httpd itself. Each swarm needs one for its file. */
+ * httpd itself. */
 static int affordable_peers(int wanted)
 {
     enum { FOR_HTTPD = 256 };
     struct rlimit limit;
-    rlim_t needed = (rlim_t)wanted * 2 + SEED_SOURCE_SPARE + FOR_HTTPD * 2;
+    rlim_t needed = (rlim_t)wanted + SEED_FILES_MAX + FOR_HTTPD * 2;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return wanted;
@@ -83,6 +83,8 @@ static void init_rings(seed_loop *loop)
     APR_RING_INIT(&loop->asking, seed_conn, here);
     APR_RING_INIT(&loop->dead, seed_conn, here);
     APR_RING_INIT(&loop->due, seed_swarm, due);
+    APR_RING_INIT(&loop->known, seed_swarm, all);
+    APR_RING_INIT(&loop->active, seed_swarm, active);
 }
 
 /* "-BH" and a version, as others do it; the rest is drawn by lot. */
@@ -106,7 +108,7 @@ apr_status_t seed_loop_open(seed_loop **opened, const seed_config *config, const
     loop->next_tick = loop->now + limits->tick;
     loop->max_peers = affordable_peers(config->max_peers > 0 ? config->max_peers : 1);
     loop->slots = seed_choker_slots(config->upload_slots, config->upload_rate);
-    loop->spare_files = SEED_SOURCE_SPARE;
+    loop->files = seed_files_make(SEED_FILES_MAX);
     loop->addresses = seed_addresses_make();
     loop->swarms = apr_hash_make(pool);
     loop->input = apr_palloc(pool, SEED_INPUT_SIZE);
@@ -117,7 +119,7 @@ apr_status_t seed_loop_open(seed_loop **opened, const seed_config *config, const
     loop->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (loop->epoll < 0)
         return errno;
-    if (!loop->addresses || !make_own_id(loop))
+    if (!loop->addresses || !loop->files || !make_own_id(loop))
         return APR_ENOMEM;
     return watch_all(loop, wake);
 }
@@ -254,7 +256,8 @@ static int next_wait(const seed_loop *loop)
 {
     apr_interval_time_t wait = loop->next_tick - loop->now, other;
 
-    if (!APR_RING_EMPTY(&loop->running, seed_conn, here) || !APR_RING_EMPTY(&loop->due, seed_swarm, due))
+    if (!APR_RING_EMPTY(&loop->running, seed_conn, here) || !APR_RING_EMPTY(&loop->due, seed_swarm, due) ||
+        loop->to_look_up > 0)
         return 0;
     if (loop->peers == 0 && !loop->listeners_off && !(loop->jobs && seed_jobs_are_busy(loop->jobs)))
         return -1;
@@ -277,6 +280,7 @@ static void run_timers(seed_loop *loop)
             listen_again(loop, 1);
         seed_tick(loop);
     }
+    seed_look_up_some(loop);
     seed_choke_due(loop);
     wake_throttled(loop);
 }
@@ -316,6 +320,7 @@ void seed_loop_close(seed_loop *loop)
         seed_conn_close(loop, APR_RING_FIRST(&loop->all), SEED_CLOSE_SHUTDOWN);
     seed_conn_bury(loop);
     seed_addresses_free(loop->addresses);
+    seed_files_free(loop->files);
     if (loop->epoll >= 0)
         close(loop->epoll);
 }

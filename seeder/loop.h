@@ -60,7 +60,7 @@ typedef struct {
     apr_time_t next_tick, next_ask;
     unsigned char own_id[PW_PEER_ID_SIZE];
     int max_peers, slots, peers;
-    int spare_files; /* that torrents of several may still open, beyond one each */
+    seed_files *files;
     seed_rate rate;
     seed_addresses *addresses;
     seed_jobs *jobs;
@@ -68,6 +68,10 @@ typedef struct {
     struct seed_conns all, running, throttled, asking, dead;
     struct seed_conns batch; /* those running in this turn; their place says SEED_RUNNING */
     struct seed_swarms_due due;
+    struct seed_swarms_due known;  /* all, the one that was looked at last at the end */
+    struct seed_swarms_due active; /* those where something happened within a tick */
+    apr_uint64_t catalog_version;  /* of the catalogue, as it was when last looked at */
+    unsigned to_look_up;           /* swarms of `known` that are to be looked up since it changed */
     unsigned char *input;       /* SEED_INPUT_SIZE */
     unsigned char *output;      /* SEED_BATCH_SIZE */
     unsigned char *mail_buffer; /* SEED_MAIL_MAX */
@@ -120,6 +124,10 @@ void seed_join_swarm(seed_loop *loop, seed_conn *conn, seed_swarm *swarm);
 void seed_leave_swarm(seed_loop *loop, seed_conn *conn);
 void seed_swarm_make_due(seed_loop *loop, seed_swarm *swarm);
 
+/** Something happens in a swarm: it is looked after at each tick for now. */
+void seed_swarm_note_use(seed_loop *loop, seed_swarm *swarm);
+void seed_swarm_note_rest(seed_swarm *swarm);
+
 /** Closes every peer of a swarm, which is gone afterwards. */
 void seed_dissolve(seed_loop *loop, seed_swarm *swarm, seed_close_reason reason);
 
@@ -134,6 +142,9 @@ int seed_check_fresh_by_turns(seed_loop *loop, seed_swarm *swarm);
 
 /* --- timers.c --- */
 void seed_tick(seed_loop *loop);
+
+/** Goes on with the round through all swarms that follows a change of the catalogue, by a part at a time. */
+void seed_look_up_some(seed_loop *loop);
 void seed_ask_again(seed_loop *loop);
 void seed_choke_due(seed_loop *loop);
 

@@ -1,29 +1,17 @@
 #include "seeder/source.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include <apr_strings.h>
-
-enum { CLOSED = -1 };
-
-/* One of several files, as far as it changes while it is seeded. */
+/* A file, as far as it changes while it is seeded. */
 typedef struct {
     apr_time_t checked; /* when its stamp was last compared */
-    int slot;           /* or CLOSED */
+    seed_file *file;    /* NULL while it is not open */
 } member_state;
 
-typedef struct {
-    int file;
-    apr_size_t member;
-    apr_uint64_t used; /* the greater, the later */
-} slot;
-
-/* Made for its torrent; a single file is a member whose name is empty, always open in the first slot. */
+/* Made for its torrent; a single file is a member whose name is empty. */
 struct seed_source {
     const char *directory; /* or the path of a single file */
     const tg_member *members;
@@ -32,84 +20,36 @@ struct seed_source {
     apr_interval_time_t interval;
     int single, stale;
     apr_status_t shortage;
-    member_state *states;
-    slot slots[SEED_SOURCE_FILES];
-    int open;           /* slots in use: the first ones */
-    int *spare;         /* may be NULL */
-    apr_uint64_t clock; /* of uses */
-    apr_size_t last;    /* the member that was used last */
-    apr_size_t swept;   /* the member that is looked at next */
-    char path[PATH_MAX];
+    seed_files *files;
+    apr_size_t last;  /* the member that was used last */
+    apr_size_t swept; /* the member that is looked at next */
+    tg_member whole;  /* of a single file */
+    member_state states[];
 };
 
 static const char *path_of(seed_source *source, apr_size_t nth)
 {
-    int length = snprintf(source->path, sizeof source->path, "%s%s", source->directory, source->members[nth].path);
+    char *path = source->files->path;
+    int length;
 
-    return length >= 0 && (apr_size_t)length < sizeof source->path ? source->path : NULL;
+    if (source->single)
+        return source->directory;
+    length = snprintf(path, sizeof source->files->path, "%s%s", source->directory, source->members[nth].path);
+    return length >= 0 && (apr_size_t)length < sizeof source->files->path ? path : NULL;
 }
 
 /* --- open files --- */
-
-static void close_slot(seed_source *source, int nth)
-{
-    slot *gone = &source->slots[nth];
-
-    close(gone->file);
-    source->states[gone->member].slot = CLOSED;
-    source->open--;
-    if (nth != source->open) {
-        *gone = source->slots[source->open];
-        source->states[gone->member].slot = nth;
-    }
-    if (source->spare && source->open > 0)
-        ++*source->spare;
-}
-
-static void close_oldest(seed_source *source)
-{
-    int oldest = 0, i;
-
-    for (i = 1; i < source->open; i++) {
-        if (source->slots[i].used < source->slots[oldest].used)
-            oldest = i;
-    }
-    close_slot(source, oldest);
-}
-
-/* Non-blocking, for a FIFO may have taken the file's place; what is not a regular file has no stamp. */
-static int open_path(const char *path)
-{
-    return open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-}
 
 static int is_shortage(apr_status_t status)
 {
     return status == EMFILE || status == ENFILE || status == ENOMEM;
 }
 
-/* Opens a member in place of the one that was not used for longest, if it must be. */
-static apr_status_t open_member(seed_source *source, apr_size_t nth)
+static apr_status_t open_member(seed_source *source, apr_size_t nth, apr_time_t now)
 {
     const char *path = path_of(source, nth);
-    int file;
 
-    if (!path)
-        return ENAMETOOLONG;
-    if (source->open == SEED_SOURCE_FILES || (source->open > 0 && source->spare && *source->spare <= 0))
-        close_oldest(source);
-    file = open_path(path);
-    if (file < 0 && is_shortage(errno) && source->open > 0) {
-        close_oldest(source);
-        file = open_path(path);
-    }
-    if (file < 0)
-        return errno;
-    if (source->spare && source->open > 0)
-        --*source->spare;
-    source->slots[source->open] = (slot){file, nth, 0};
-    source->states[nth].slot = source->open++;
-    return APR_SUCCESS;
+    return path ? seed_files_open(source->files, path, &source->states[nth].file, now) : ENAMETOOLONG;
 }
 
 /* --- freshness --- */
@@ -131,7 +71,7 @@ static int open_matches(const seed_source *source, apr_size_t nth)
 {
     bt_stamp is;
 
-    return has_stamp(bt_stamp_fd(source->slots[source->states[nth].slot].file, &is), &is,
+    return has_stamp(bt_stamp_fd(source->states[nth].file->fd, &is), &is,
                      &source->members[nth].stamp);
 }
 
@@ -139,7 +79,7 @@ static int open_matches(const seed_source *source, apr_size_t nth)
 static int look_at(seed_source *source, apr_size_t nth, apr_time_t now)
 {
     source->states[nth].checked = now;
-    if (!path_matches(source, nth) || (source->states[nth].slot != CLOSED && !open_matches(source, nth)))
+    if (!path_matches(source, nth) || (source->states[nth].file && !open_matches(source, nth)))
         source->stale = 1;
     return !source->stale;
 }
@@ -156,8 +96,8 @@ static apr_status_t use_member(seed_source *source, apr_size_t nth, apr_time_t n
 
     source->last = nth;
     source->shortage = APR_SUCCESS;
-    if (state->slot == CLOSED) {
-        apr_status_t status = open_member(source, nth);
+    if (!state->file) {
+        apr_status_t status = open_member(source, nth, now);
         if (is_shortage(status))
             return source->shortage = status;
         if (status != APR_SUCCESS) {
@@ -166,7 +106,7 @@ static apr_status_t use_member(seed_source *source, apr_size_t nth, apr_time_t n
         }
         source->stale |= !open_matches(source, nth);
     }
-    source->slots[state->slot].used = ++source->clock;
+    seed_files_use(source->files, state->file, now);
     return !source->stale && look_again(source, nth, now) ? APR_SUCCESS : APR_EBUSY;
 }
 
@@ -177,11 +117,13 @@ int seed_source_fresh(seed_source *source, apr_time_t now)
 
 int seed_source_fresh_now(seed_source *source, apr_time_t now)
 {
-    int i;
+    apr_size_t nth;
 
-    for (i = 0; !source->stale && i < source->open; i++) {
-        source->last = source->slots[i].member;
-        look_at(source, source->last, now);
+    for (nth = 0; !source->stale && nth < source->count; nth++) {
+        if (!source->states[nth].file && !source->single)
+            continue;
+        source->last = nth;
+        look_at(source, nth, now);
     }
     return !source->stale;
 }
@@ -214,54 +156,62 @@ const char *seed_source_culprit(seed_source *source)
 
 /* --- opening and closing --- */
 
-static seed_source *make(const char *directory, const tg_member *members, apr_size_t count,
-                         apr_interval_time_t interval, apr_time_t now, apr_pool_t *pool)
+static seed_source *make(seed_files *files, apr_size_t count, apr_interval_time_t interval, apr_time_t now)
 {
-    seed_source *made = apr_pcalloc(pool, sizeof *made);
+    seed_source *made = calloc(1, sizeof *made + count * sizeof made->states[0]);
     apr_size_t i;
 
-    made->directory = directory;
-    made->members = members;
+    if (!made)
+        return NULL;
+    made->files = files;
     made->count = count;
-    made->length = members[count - 1].offset + members[count - 1].stamp.size;
     made->interval = interval;
-    made->states = apr_palloc(pool, count * sizeof *made->states);
     for (i = 0; i < count; i++)
-        made->states[i] = (member_state){now - interval, CLOSED};
+        made->states[i].checked = now - interval;
     return made;
 }
 
-apr_status_t seed_source_open_file(seed_source **source, const char *path, const bt_stamp *stamp,
-                                   apr_interval_time_t interval, apr_time_t now, apr_pool_t *pool)
+apr_status_t seed_source_open_file(seed_source **source, seed_files *files, const char *path, const bt_stamp *stamp,
+                                   apr_interval_time_t interval, apr_time_t now)
 {
-    tg_member *whole = apr_pcalloc(pool, sizeof *whole);
-    apr_status_t status;
+    seed_source *made = make(files, 1, interval, now);
 
-    whole->path = "";
-    whole->stamp = *stamp;
-    *source = make(apr_pstrdup(pool, path), whole, 1, interval, now, pool);
-    (*source)->single = 1;
-    status = open_member(*source, 0);
-    if (status == APR_SUCCESS && !look_at(*source, 0, now)) {
-        seed_source_close(*source);
-        return APR_EBUSY;
-    }
-    return status;
+    *source = made;
+    if (!made)
+        return APR_ENOMEM;
+    made->directory = path;
+    made->whole.path = "";
+    made->whole.stamp = *stamp;
+    made->members = &made->whole;
+    made->length = stamp->size;
+    made->single = 1;
+    return look_at(made, 0, now) ? APR_SUCCESS : APR_EBUSY;
 }
 
-apr_status_t seed_source_open_members(seed_source **source, const char *directory, const tg_member *members,
-                                      apr_size_t count, int *spare, apr_interval_time_t interval, apr_time_t now,
-                                      apr_pool_t *pool)
+apr_status_t seed_source_open_members(seed_source **source, seed_files *files, const char *directory,
+                                      const tg_member *members, apr_size_t count, apr_interval_time_t interval,
+                                      apr_time_t now)
 {
-    *source = make(directory, members, count, interval, now, pool);
-    (*source)->spare = spare;
-    return seed_source_sweep(*source, now) ? APR_SUCCESS : APR_EBUSY;
+    seed_source *made = make(files, count, interval, now);
+
+    *source = made;
+    if (!made)
+        return APR_ENOMEM;
+    made->directory = directory;
+    made->members = members;
+    made->length = members[count - 1].offset + members[count - 1].stamp.size;
+    return seed_source_sweep(made, now) ? APR_SUCCESS : APR_EBUSY;
 }
 
 void seed_source_close(seed_source *source)
 {
-    while (source->open > 0)
-        close_slot(source, source->open - 1);
+    apr_size_t nth;
+
+    for (nth = 0; source && nth < source->count; nth++) {
+        if (source->states[nth].file)
+            seed_files_close(source->files, source->states[nth].file);
+    }
+    free(source);
 }
 
 apr_int64_t seed_source_length(const seed_source *source)
@@ -316,6 +266,7 @@ apr_status_t seed_source_at(seed_source *source, apr_int64_t offset, apr_size_t 
     apr_size_t nth = source->single ? 0 : member_at(source, offset);
     const tg_member *member = &source->members[nth];
     apr_int64_t inside = offset - member->offset;
+    apr_status_t status;
 
     if (offset >= source->length) {
         zeros(segment, length);
@@ -325,12 +276,10 @@ apr_status_t seed_source_at(seed_source *source, apr_int64_t offset, apr_size_t 
         zeros(segment, least(length, source->members[nth + 1].offset - offset));
         return APR_SUCCESS;
     }
-    if (!source->single) {
-        apr_status_t status = use_member(source, nth, now);
-        if (status != APR_SUCCESS)
-            return status;
-    }
-    *segment = (seed_segment){source->slots[source->states[nth].slot].file, inside,
+    status = use_member(source, nth, now);
+    if (status != APR_SUCCESS)
+        return status;
+    *segment = (seed_segment){source->states[nth].file->fd, inside,
                               least(length, member->stamp.size - inside)};
     return APR_SUCCESS;
 }

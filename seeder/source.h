@@ -6,18 +6,14 @@
 
 #include <sys/uio.h>
 
-#include <apr_pools.h>
 #include <apr_time.h>
 
+#include "seeder/files.h"
 #include "torrentgen/torrent.h"
 
 typedef struct seed_source seed_source;
 
-enum {
-    SEED_SOURCE_FILES = 16,  /* open files of one torrent of several */
-    SEED_SOURCE_SWEEP = 256, /* files looked at in one sweep */
-    SEED_SOURCE_SPARE = 512  /* open files of all such torrents together, beyond one each */
-};
+enum { SEED_SOURCE_SWEEP = 256 }; /* files looked at in one sweep */
 
 /* A run of bytes. */
 typedef struct {
@@ -27,25 +23,26 @@ typedef struct {
 } seed_segment;
 
 /**
- * Opens one file, which stays open, so that a deleted one is noticed, not reopened.
- * @param path      with `stamp`, copied
+ * Takes one file, which is looked at by its path, and opened when a block of it is needed.
+ * @param source    to be closed even if this fails
+ * @param files     with `path`, outlives the source
+ * @param stamp     copied
  * @param interval  how long a look at a file's stamp counts
- * @return APR_SUCCESS; APR_EBUSY: the file is another one now; else why it cannot be opened
+ * @return APR_SUCCESS; APR_EBUSY: the file is another one now; APR_ENOMEM
  */
-apr_status_t seed_source_open_file(seed_source **source, const char *path, const bt_stamp *stamp,
-                                   apr_interval_time_t interval, apr_time_t now, apr_pool_t *pool);
+apr_status_t seed_source_open_file(seed_source **source, seed_files *files, const char *path, const bt_stamp *stamp,
+                                   apr_interval_time_t interval, apr_time_t now);
 
 /**
  * The same for several files; of many, some are looked at.
- * @param directory  with a "/" at the end; with `members`, outlives the source
+ * @param directory  with a "/" at the end; with `files` and `members`, outlives the source
  * @param members    at least one, in the order of their offsets
- * @param spare      counts how many more files all sources that share it may have open; may be NULL
  */
-apr_status_t seed_source_open_members(seed_source **source, const char *directory, const tg_member *members,
-                                      apr_size_t count, int *spare, apr_interval_time_t interval, apr_time_t now,
-                                      apr_pool_t *pool);
+apr_status_t seed_source_open_members(seed_source **source, seed_files *files, const char *directory,
+                                      const tg_member *members, apr_size_t count, apr_interval_time_t interval,
+                                      apr_time_t now);
 
-/** Closes the files; the memory is the pool's. */
+/** Closes the files, and frees it. @param source  may be NULL */
 void seed_source_close(seed_source *source);
 
 /** Bytes up to the end of the last file. */

@@ -1,21 +1,54 @@
 #include "seeder/swarm.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "seeder/loop.h"
 
-static apr_status_t open_collection(seed_swarm *swarm, cat_catalog *catalog, int *spare, apr_interval_time_t interval,
-                                    apr_time_t now)
+/* Strings of a swarm lie behind it, in its own piece of memory. */
+static char *put_string(char **at, const char *string)
+{
+    apr_size_t size = strlen(string) + 1;
+    char *put = memcpy(*at, string, size);
+
+    *at += size;
+    return put;
+}
+
+/* One piece of memory for an array and its strings. */
+static tg_member *copy_members(const tg_member *members, apr_size_t count)
+{
+    apr_size_t size = count * sizeof *members, i;
+    tg_member *copy;
+    char *at;
+
+    for (i = 0; i < count; i++)
+        size += strlen(members[i].path) + 1;
+    copy = malloc(size);
+    if (!copy)
+        return NULL;
+    memcpy(copy, members, count * sizeof *members);
+    at = (char *)(copy + count);
+    for (i = 0; i < count; i++)
+        copy[i].path = put_string(&at, members[i].path);
+    return copy;
+}
+
+static apr_status_t open_collection(seed_swarm *swarm, cat_catalog *catalog, seed_files *files,
+                                    apr_interval_time_t interval, apr_time_t now, apr_pool_t *scratch)
 {
     const tg_member *members;
     apr_size_t count;
-    apr_status_t status = cat_read_members(catalog, &swarm->entry, swarm->pool, &members, &count);
+    apr_status_t status = cat_read_members(catalog, &swarm->entry, scratch, &members, &count);
 
     if (status == APR_SUCCESS && count == 0)
         status = APR_EBUSY; /* published anew in between, as something else */
     if (status != APR_SUCCESS)
         return status;
-    return seed_source_open_members(&swarm->source, swarm->entry.path, members, count, spare, interval, now, swarm->pool);
+    swarm->members = copy_members(members, count);
+    return swarm->members ? seed_source_open_members(&swarm->source, files, swarm->entry.path, swarm->members, count,
+                                                     interval, now)
+                          : APR_ENOMEM;
 }
 
 static void describe(seed_swarm *swarm)
@@ -39,20 +72,38 @@ int seed_entry_is_collection(const cat_entry *entry)
     return length > 0 && entry->path[length - 1] == '/';
 }
 
-apr_status_t seed_swarm_open(seed_swarm **swarm, cat_catalog *catalog, const cat_entry *entry, int *spare,
-                             apr_interval_time_t interval, apr_time_t now, apr_pool_t *pool)
+static seed_swarm *make(const cat_entry *entry)
 {
-    seed_swarm *made = apr_pcalloc(pool, sizeof *made);
+    seed_swarm *made = calloc(1, sizeof *made + strlen(entry->path) + strlen(entry->url) + 2);
+    char *at = (char *)(made + 1);
+
+    if (!made)
+        return NULL;
+    made->entry = *entry;
+    made->entry.path = put_string(&at, entry->path);
+    made->entry.url = put_string(&at, entry->url);
+    APR_RING_ELEM_INIT(made, due);
+    APR_RING_ELEM_INIT(made, all);
+    APR_RING_ELEM_INIT(made, active);
+    APR_RING_INIT(&made->mates, seed_conn, mates);
+    return made;
+}
+
+apr_status_t seed_swarm_open(seed_swarm **swarm, cat_catalog *catalog, const cat_entry *entry, seed_files *files,
+                             apr_interval_time_t interval, apr_time_t now, apr_pool_t *scratch)
+{
+    seed_swarm *made = make(entry);
     apr_status_t status;
 
-    made->pool = pool;
-    made->entry = *entry;
-    APR_RING_ELEM_INIT(made, due);
-    APR_RING_INIT(&made->mates, seed_conn, mates);
-    status = seed_entry_is_collection(entry) ? open_collection(made, catalog, spare, interval, now)
-                                   : seed_source_open_file(&made->source, entry->path, &entry->stamp, interval, now, pool);
-    if (status != APR_SUCCESS)
+    if (!made)
+        return APR_ENOMEM;
+    status = seed_entry_is_collection(entry)
+                 ? open_collection(made, catalog, files, interval, now, scratch)
+                 : seed_source_open_file(&made->source, files, made->entry.path, &made->entry.stamp, interval, now);
+    if (status != APR_SUCCESS) {
+        seed_swarm_close(made);
         return status;
+    }
     describe(made);
     *swarm = made;
     return APR_SUCCESS;
@@ -78,5 +129,6 @@ const seed_content *seed_swarm_content(const seed_swarm *swarm, const bt_infohas
 void seed_swarm_close(seed_swarm *swarm)
 {
     seed_source_close(swarm->source);
-    apr_pool_destroy(swarm->pool);
+    free(swarm->members);
+    free(swarm);
 }

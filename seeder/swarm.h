@@ -9,15 +9,18 @@
 
 struct seed_conn;
 
-/* From its first peer to its last. */
+/* From its first peer to its last; malloc'd together with its entry's strings. */
 typedef struct seed_swarm {
-    APR_RING_ENTRY(seed_swarm) due; /* in the loop's ring of swarms for the choker */
-    apr_pool_t *pool;               /* owns it and `entry` */
+    APR_RING_ENTRY(seed_swarm) due;    /* in the loop's ring of swarms for the choker */
+    APR_RING_ENTRY(seed_swarm) all;    /* in the loop's ring of all */
+    APR_RING_ENTRY(seed_swarm) active; /* in the loop's ring of those where something happens */
+    apr_time_t used;                   /* when something last happened: a handshake, a block */
     cat_entry entry;
+    tg_member *members; /* of a collection, else NULL */
     seed_content content;
     seed_content v1_content; /* the same for who came by a hash that stands for v1 alone */
     seed_source *source;
-    int is_due;
+    int is_due, is_active;
     int peers;
     APR_RING_HEAD(seed_mates, seed_conn) mates;
 } seed_swarm;
@@ -26,15 +29,14 @@ typedef struct seed_swarm {
 int seed_entry_is_collection(const cat_entry *entry);
 
 /**
- * Opens the file of an entry, or those of a collection, and makes sure that it is the version that was hashed.
- * @param pool      becomes the swarm's on success
- * @param entry     memory of `pool`
- * @param spare     see seed_source_open_members
+ * Makes sure that the file of an entry, or those of a collection, are the version that was hashed.
+ * @param entry     copied
+ * @param files     where they are opened when a block is needed
  * @param interval  how long a look at a file's stamp counts
- * @return APR_SUCCESS; APR_EBUSY: a file is another one now; else why it cannot be opened
+ * @return APR_SUCCESS; APR_EBUSY: a file is another one now; APR_ENOMEM; or what the catalogue says
  */
-apr_status_t seed_swarm_open(seed_swarm **swarm, cat_catalog *catalog, const cat_entry *entry, int *spare,
-                             apr_interval_time_t interval, apr_time_t now, apr_pool_t *pool);
+apr_status_t seed_swarm_open(seed_swarm **swarm, cat_catalog *catalog, const cat_entry *entry, seed_files *files,
+                             apr_interval_time_t interval, apr_time_t now, apr_pool_t *scratch);
 
 /** Is an entry of the catalogue still what this swarm was opened for? */
 int seed_swarm_is_of(const seed_swarm *swarm, const cat_entry *entry);

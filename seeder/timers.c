@@ -57,8 +57,8 @@ void seed_choke_due(seed_loop *loop)
     }
 }
 
-/* Is it still what the catalogue publishes, may it still be seeded, and is the file as it was? */
-static void check_swarm(seed_loop *loop, seed_swarm *swarm)
+/* Is it still what the catalogue publishes, and may it still be seeded? @return 0 if it was dissolved */
+static int look_up(seed_loop *loop, seed_swarm *swarm)
 {
     const seed_config *config = loop->config;
     apr_status_t status;
@@ -66,29 +66,74 @@ static void check_swarm(seed_loop *loop, seed_swarm *swarm)
 
     apr_pool_clear(loop->scratch);
     status = cat_find_path(config->catalog, swarm->entry.path, loop->scratch, &entry);
-    if (status == APR_NOTFOUND || (status == APR_SUCCESS && (!entry.published ||
-                                                             !seed_swarm_is_of(swarm, &entry)))) {
+    if (status == APR_NOTFOUND || (status == APR_SUCCESS && (!entry.published || !seed_swarm_is_of(swarm, &entry)))) {
         seed_dissolve(loop, swarm, SEED_CLOSE_WITHDRAWN);
-        return;
+        return 0;
     }
-    if (!seed_check_fresh_by_turns(loop, swarm) || status != APR_SUCCESS)
-        return;
+    if (status != APR_SUCCESS)
+        return 1;
     status = config->permit(config->baton, &entry);
-    if (status != APR_SUCCESS && !APR_STATUS_IS_EAGAIN(status))
-        seed_dissolve(loop, swarm, SEED_CLOSE_WITHDRAWN);
-    else
+    if (APR_STATUS_IS_EAGAIN(status))
+        seed_swarm_note_use(loop, swarm); /* and asked again at the next tick */
+    if (status == APR_SUCCESS || APR_STATUS_IS_EAGAIN(status))
+        return 1;
+    seed_dissolve(loop, swarm, SEED_CLOSE_WITHDRAWN);
+    return 0;
+}
+
+static void check_swarm(seed_loop *loop, seed_swarm *swarm)
+{
+    if (look_up(loop, swarm) && seed_check_fresh_by_turns(loop, swarm))
         seed_swarm_make_due(loop, swarm); /* turns may be over */
 }
 
+/* Takes the next swarm of the round through all, which then is its last. */
+static seed_swarm *next_known(seed_loop *loop)
+{
+    seed_swarm *swarm = APR_RING_FIRST(&loop->known);
+
+    APR_RING_REMOVE(swarm, all);
+    APR_RING_INSERT_TAIL(&loop->known, swarm, seed_swarm, all);
+    return swarm;
+}
+
+void seed_look_up_some(seed_loop *loop)
+{
+    enum { AT_ONCE = 256 };
+    int i;
+
+    for (i = 0; i < AT_ONCE && loop->to_look_up > 0; i++, loop->to_look_up--) {
+        if (APR_RING_EMPTY(&loop->known, seed_swarm, all))
+            loop->to_look_up = 1;
+        else
+            look_up(loop, next_known(loop));
+    }
+}
+
+/* Where something happens, each tick looks; of the rest, at some by turns, so that it costs the same however many there
+ * are. What is withdrawn otherwise is told by mail, or changes the catalogue, and then all are looked up. */
 static void check_swarms(seed_loop *loop)
 {
-    apr_hash_index_t *at;
+    apr_uint64_t version = cat_version(loop->config->catalog);
+    unsigned count = apr_hash_count(loop->swarms), left = count < SEED_SOURCE_SWEEP ? count : SEED_SOURCE_SWEEP;
+    seed_swarm *swarm, *next;
 
-    for (at = apr_hash_first(NULL, loop->swarms); at; at = apr_hash_next(at)) { /* removing the current one is allowed */
-        void *swarm;
-        apr_hash_this(at, NULL, NULL, &swarm);
+    if (version != loop->catalog_version)
+        loop->to_look_up = count;
+    loop->catalog_version = version;
+    for (swarm = APR_RING_FIRST(&loop->active); swarm != APR_RING_SENTINEL(&loop->active, seed_swarm, active);
+         swarm = next) {
+        next = APR_RING_NEXT(swarm, active);
+        if (loop->now - swarm->used > 2 * loop->limits->tick)
+            seed_swarm_note_rest(swarm);
         check_swarm(loop, swarm);
     }
+    for (; left > 0 && !APR_RING_EMPTY(&loop->known, seed_swarm, all); left--) {
+        swarm = next_known(loop);
+        if (!swarm->is_active)
+            check_swarm(loop, swarm);
+    }
+    seed_files_close_idle(loop->files, loop->now - loop->limits->file_idle);
 }
 
 /* While one that was taken over waits for its torrent, nothing is expected of it. */

@@ -15,7 +15,7 @@
 
 #include "seeder/send.h"
 
-enum { PIECE = 16384, SECOND = APR_USEC_PER_SEC, NOW = 5 * SECOND };
+enum { PIECE = 16384, SECOND = APR_USEC_PER_SEC, NOW = 5 * SECOND, FILES = 16 };
 
 static apr_pool_t *pool;
 static char directory[64];
@@ -24,7 +24,8 @@ static size_t count;
 static unsigned char *all; /* every byte of the torrent, as it must be, and a piece of zeros behind */
 static apr_int64_t length;
 static seed_source *source;
-static int spare, files_before;
+static seed_files *files;
+static int files_before;
 static uint64_t seed;
 
 static int open_files(void)
@@ -45,7 +46,7 @@ static int set_up(void **state)
     assert_non_null(mkdtemp(directory));
     strcat(directory, "/");
     seed = 11;
-    spare = 1000;
+    files = seed_files_make(FILES);
     source = NULL;
     files_before = open_files();
     return 0;
@@ -55,8 +56,8 @@ static int tear_down(void **state)
 {
     int failed;
 
-    if (source)
-        seed_source_close(source);
+    seed_source_close(source);
+    seed_files_free(files);
     assert_int_equal(open_files(), files_before);
     free(all);
     all = NULL;
@@ -101,7 +102,7 @@ static void make_files(const size_t *sizes, size_t number)
 
 static apr_status_t open_source(void)
 {
-    return seed_source_open_members(&source, directory, members, count, &spare, SECOND, NOW, pool);
+    return seed_source_open_members(&source, files, directory, members, count, SECOND, NOW);
 }
 
 static void make(const size_t *sizes, size_t number)
@@ -201,7 +202,7 @@ static void a_single_file_ends_in_zeros(void **state)
     const size_t sizes[] = {3 * PIECE + 5};
 
     make_files(sizes, 1);
-    assert_int_equal(seed_source_open_file(&source, path_of(0), &members[0].stamp, SECOND, NOW, pool), APR_SUCCESS);
+    assert_int_equal(seed_source_open_file(&source, files, path_of(0), &members[0].stamp, SECOND, NOW), APR_SUCCESS);
     assert_int_equal(seed_source_length(source), length);
     for (apr_int64_t offset = 0; offset < length + 10; offset += 101) {
         assert_int_equal(read_by_runs(offset, PIECE, NOW), APR_SUCCESS);
@@ -233,12 +234,13 @@ static void no_more_files_than_the_bound(void **state)
     for (int i = 0; i < 1000; i++) {
         size_t nth = unit_below(&seed, 100);
         assert_int_equal(read_by_runs(members[nth].offset, 10, NOW), APR_SUCCESS);
-        assert_in_range(open_files(), files_before + 1, files_before + SEED_SOURCE_FILES);
-        assert_int_equal(spare, 1000 - (open_files() - files_before - 1));
+        assert_in_range(open_files(), files_before + 1, files_before + FILES);
+        assert_int_equal(files->count, open_files() - files_before);
     }
-    assert_int_equal(open_files(), files_before + SEED_SOURCE_FILES);
+    assert_int_equal(open_files(), files_before + FILES);
     seed_source_close(source);
-    assert_int_equal(spare, 1000);
+    source = NULL;
+    assert_int_equal(files->count, 0);
 }
 
 static void what_was_used_last_stays_open(void **state)
@@ -254,21 +256,63 @@ static void what_was_used_last_stays_open(void **state)
     }
 }
 
-static void a_shared_bound_leaves_one_file_each(void **state)
+static void one_bound_for_all_torrents(void **state)
 {
-    spare = 0;
-    many(20);
-    for (size_t i = 0; i < 20; i++) {
-        assert_int_equal(read_by_runs(members[i].offset, 10, NOW), APR_SUCCESS);
-        assert_int_equal(open_files(), files_before + 1);
+    seed_source *singles[3 * FILES];
+    seed_segment run;
+
+    many(3 * FILES);
+    for (size_t i = 0; i < 3 * FILES; i++)
+        assert_int_equal(seed_source_open_file(&singles[i], files, apr_pstrdup(pool, path_of(i)), &members[i].stamp,
+                                               SECOND, NOW), APR_SUCCESS);
+    for (int i = 0; i < 1000; i++) {
+        size_t nth = unit_below(&seed, 3 * FILES);
+        char got;
+        if (i % 2)
+            assert_int_equal(read_by_runs(members[nth].offset, 10, NOW), APR_SUCCESS);
+        assert_int_equal(seed_source_at(singles[nth], 3, 1, NOW, &run), APR_SUCCESS);
+        assert_int_equal(pread(run.file, &got, 1, (off_t)run.offset), 1);
+        assert_int_equal(got, (char)all[members[nth].offset + 3]);
     }
-    assert_int_equal(spare, 0);
-    spare = 2;
-    for (size_t i = 0; i < 20; i++)
-        assert_int_equal(read_by_runs(members[i].offset, 10, NOW), APR_SUCCESS);
-    assert_int_equal(open_files(), files_before + 3);
-    seed_source_close(source);
-    assert_int_equal(spare, 2);
+    assert_int_equal(open_files(), files_before + FILES);
+    for (size_t i = 0; i < 3 * FILES; i++)
+        seed_source_close(singles[i]);
+    assert_int_equal(files->count, open_files() - files_before);
+}
+
+static void what_is_idle_is_closed_and_opened_again(void **state)
+{
+    many(10);
+    for (size_t i = 0; i < 10; i++)
+        assert_int_equal(read_by_runs(members[i].offset, 10, NOW + (apr_time_t)i), APR_SUCCESS);
+    seed_files_close_idle(files, NOW + 3);
+    assert_int_equal(open_files(), files_before + 6);
+    seed_files_close_idle(files, NOW + 100);
+    assert_int_equal(open_files(), files_before);
+    for (size_t i = 0; i < 10; i++)
+        assert_int_equal(read_by_runs(members[i].offset, 10, NOW + 200), APR_SUCCESS);
+}
+
+/* Closed meanwhile, it is looked at when it is opened again. */
+static void another_file_in_its_place_is_noticed(void **state)
+{
+    for (int i = 0; i < 2; i++) {
+        seed_source *single;
+        seed_segment run;
+
+        many(1);
+        assert_int_equal(seed_source_open_file(&single, files, path_of(0), &members[0].stamp, SECOND, NOW), APR_SUCCESS);
+        assert_int_equal(seed_source_at(single, 0, 10, NOW, &run), APR_SUCCESS);
+        seed_files_close_idle(files, NOW);
+        if (i)
+            unlink(path_of(0));
+        else
+            write_file(path_of(0), "another", 7);
+        assert_int_equal(seed_source_at(single, 0, 10, NOW, &run), APR_EBUSY);
+        seed_source_close(single);
+        tear_down(state);
+        set_up(state);
+    }
 }
 
 static void out_of_descriptors(void **state)
@@ -394,9 +438,11 @@ static void a_changed_one_does_not_open(void **state)
     make_files(sizes, 3);
     to_another_version(1);
     assert_int_equal(open_source(), APR_EBUSY);
-    assert_int_equal(seed_source_open_file(&source, path_of(1), &members[1].stamp, SECOND, NOW, pool), APR_EBUSY);
+    seed_source_close(source);
+    assert_int_equal(seed_source_open_file(&source, files, path_of(1), &members[1].stamp, SECOND, NOW), APR_EBUSY);
+    seed_source_close(source);
     unlink(path_of(1));
-    assert_int_equal(seed_source_open_file(&source, path_of(1), &members[1].stamp, SECOND, NOW, pool), ENOENT);
+    assert_int_equal(seed_source_open_file(&source, files, path_of(1), &members[1].stamp, SECOND, NOW), APR_EBUSY);
 }
 
 static void a_path_that_is_too_long(void **state)
@@ -464,7 +510,9 @@ int main(void)
         TEST(a_single_file_ends_in_zeros),
         TEST(no_more_files_than_the_bound),
         TEST(what_was_used_last_stays_open),
-        TEST(a_shared_bound_leaves_one_file_each),
+        TEST(one_bound_for_all_torrents),
+        TEST(what_is_idle_is_closed_and_opened_again),
+        TEST(another_file_in_its_place_is_noticed),
         TEST(out_of_descriptors),
         TEST(a_change_is_seen_before_a_read),
         TEST(a_change_is_seen_by_the_sweep),

@@ -1,0 +1,55 @@
+/* Open files, with one bound for all torrents: a file is opened when it is needed; the one that was not used for longest
+ * makes room, and none stays open for long without use. Seeder's thread. */
+#ifndef SEED_FILES_H
+#define SEED_FILES_H
+
+#include <limits.h>
+
+#include <apr_errno.h>
+#include <apr_time.h>
+
+#include "base/ring.h"
+
+enum { SEED_FILES_MAX = 1024 }; /* open at once */
+
+/* An open file. `fd` is the cache's own: it may be closed at the next call that opens one. */
+typedef struct seed_file {
+    int fd;
+    int direct; /* what is not in the page cache cannot be told, and need not: it is memory (tmpfs) */
+    int blind;  /* what is not in the page cache cannot be told */
+    struct seed_file **holder;
+    apr_time_t used;
+    APR_RING_ENTRY(seed_file) line; /* among the open ones: that used last at the end; among the free ones: anywhere */
+} seed_file;
+
+APR_RING_HEAD(seed_file_line, seed_file);
+
+typedef struct {
+    struct seed_file_line open, unused;
+    int count, most;
+    char path[PATH_MAX]; /* scratch for whoever puts a path together */
+    seed_file slots[];
+} seed_files;
+
+/** @param most  files that may be open at once, at least 1. @return NULL if there is no memory */
+seed_files *seed_files_make(int most);
+
+/** Closes all that are open. */
+void seed_files_free(seed_files *files);
+
+/**
+ * Opens a regular file for reading.
+ * @param holder  holds the file afterwards, and NULL again as soon as the cache closes it
+ * @return what open(2) says
+ */
+apr_status_t seed_files_open(seed_files *files, const char *path, seed_file **holder, apr_time_t now);
+
+/** Notes that a file is used, which keeps it open for longer. */
+void seed_files_use(seed_files *files, seed_file *file, apr_time_t now);
+
+void seed_files_close(seed_files *files, seed_file *file);
+
+/** Closes those that were last used at `before` or earlier. */
+void seed_files_close_idle(seed_files *files, apr_time_t before);
+
+#endif
