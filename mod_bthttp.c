@@ -13,6 +13,7 @@
 #include "module/feed.h"
 #include "module/fixed_urls.h"
 #include "module/links.h"
+#include "module/mod_status.h"
 #include "module/offer.h"
 #include "module/padding.h"
 #include "module/port_sharing.h"
@@ -41,6 +42,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_handler(bth_feed_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(bth_offer_handler, NULL, NULL, APR_HOOK_LAST);
     ap_hook_handler(bth_padding_handler, NULL, NULL, APR_HOOK_LAST);
+    bth_mod_status_register();
 
     ap_register_output_filter(BTH_DIGEST_FILTER, bth_digest_filter, NULL, AP_FTYPE_CONTENT_SET);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "module/child.h"
+#include "module/figures.h"
 #include "module/torrent_response.h"
 
 enum { BODY_MAX = 64 * 1024 };
@@ -30,20 +31,11 @@ static apr_uint64_t load(const apr_uint64_t *counter)
 
 static void add_seeder(bt_buf *body, const seed_counters *page)
 {
-    add_number(body, "seeder_pid", load(&page->seeder_pid));
-    add_number(body, "peers", load(&page->peers));
-    add_number(body, "active_swarms", load(&page->swarms));
-    add_number(body, "peers_taken", load(&page->peers_taken));
-    add_number(body, "handshakes", load(&page->handshakes));
-    add_number(body, "blocks_sent", load(&page->blocks_sent));
-    add_number(body, "bytes_sent", load(&page->bytes_sent));
-    add_number(body, "rejects_sent", load(&page->rejects_sent));
-    add_number(body, "handovers", load(&page->handovers));
-    add_number(body, "hashed_files", load(&page->hashed_files));
-    add_number(body, "hashed_bytes", load(&page->hashed_bytes));
-    add_number(body, "hash_failures", load(&page->hash_failures));
-    add_number(body, "mailbox_full", load(&page->mailbox_full));
-    add_number(body, "bans", load(&page->bans));
+    const bth_figure *figure;
+    char text[BTH_FIGURE_TEXT];
+
+    for (figure = bth_figures; figure->name; figure++)
+        bt_buf_printf(body, "  \"%s\": %s,\n", figure->name, bth_figure_text(page, figure, text));
     add_number(body, "banned", (apr_uint64_t)seed_bans_count(&page->banned, seed_now()));
     bt_buf_add_string(body, "  \"closed\": {");
     for (int i = 0; i < SEED_CLOSE_REASONS; i++)

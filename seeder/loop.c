@@ -279,6 +279,7 @@ static void run_timers(seed_loop *loop)
         if (loop->listeners_off)
             listen_again(loop, 1);
         seed_tick(loop);
+        seed_measure_tick(&loop->measure, loop->config->counters, loop->now);
     }
     seed_look_up_some(loop);
     seed_choke_due(loop);
@@ -312,6 +313,7 @@ void seed_loop_run(seed_loop *loop, const int *leaving)
         show_numbers(loop, (apr_uint64_t)loop->peers, apr_hash_count(loop->swarms));
     }
     show_numbers(loop, 0, 0);
+    seed_measure_tick(&loop->measure, loop->config->counters, loop->now);
 }
 
 void seed_loop_close(seed_loop *loop)

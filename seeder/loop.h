@@ -9,6 +9,7 @@
 #include "seeder/addresses.h"
 #include "seeder/choker.h"
 #include "seeder/jobs.h"
+#include "seeder/measure.h"
 #include "seeder/peer.h"
 #include "seeder/rate.h"
 #include "seeder/swarm.h"
@@ -62,6 +63,7 @@ typedef struct {
     int max_peers, slots, peers;
     seed_files *files;
     seed_rate rate;
+    seed_measure measure;
     seed_addresses *addresses;
     seed_jobs *jobs;
     apr_hash_t *swarms; /* by path */
