@@ -37,8 +37,17 @@ def told(status, prefix=""):
 
 @pytest.fixture
 def serve(httpd, content):
-    def make(**options):
-        server = httpd(**options)
+    def make(mod_status="before", **options):
+        """mod_status is loaded before our module, after it, or not at all."""
+        server = httpd(start=False, **options)
+        lines = server.conf.read_text().splitlines()
+        load = next(line for line in lines if line.startswith("LoadModule status_module"))
+        ours = next(i for i, line in enumerate(lines) if line.startswith("LoadModule bthttp_module"))
+        if mod_status != "before":
+            lines[ours] += f"\n{load}" if mod_status == "after" else ""
+            lines.remove(load)
+        server.conf.write_text("\n".join(lines) + "\n")
+        server.start()
         server.put("f.bin", content(SIZE))
         server.made = server.torrent("/f.bin")
         server.address = (server.host, server.port)
@@ -82,9 +91,7 @@ def auto(server):
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_section_in_mod_status(serve, when):
     """Whether mod_status is loaded before us or after us; and again after a graceful restart."""
-    from httpd import apxs
-    load = f'LoadModule status_module "{apxs("LIBEXECDIR")}/mod_status.so"\n'
-    server = serve(modules=("status",) if when == "before" else (), conf=("" if when == "before" else load) + SETUP)
+    server = serve(mod_status=when, conf=SETUP)
     with Peer(server.address, server.made.hash) as peer:
         peer.interest().piece(server.made, 0)
         page = server.get("/server-status").body.decode()
@@ -103,7 +110,7 @@ def test_section_in_mod_status(serve, when):
 
 def test_the_names_of_auto_are_those_of_status_json(serve):
     """So that one description is enough: upload_rate is BTHTTPUploadRate."""
-    server = serve(modules=("status",), conf=SETUP)
+    server = serve(conf=SETUP)
     def camel(name):
         return "BTHTTP" + "".join(word[0].upper() + word[1:] for word in re.split(r"[_.-]", name))
     names = {camel(name) for name in documented()}
@@ -111,4 +118,4 @@ def test_the_names_of_auto_are_those_of_status_json(serve):
 
 
 def test_without_mod_status(serve):
-    assert serve(conf=SETUP.replace("SetHandler server-status\n", "")).get("/server-status").status == 404
+    assert serve(mod_status="never").get("/server-status").status == 404
