@@ -102,10 +102,11 @@ class Httpd:
     def children(self):
         return [int(pid) for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()]
 
-    def torrent(self, path):
-        """The torrent of one of its files, once it has been made."""
+    def torrent(self, path, agent="bench"):
+        """The torrent of one of its files, once it has been made; some clients get another half of a hybrid."""
         def ask():
-            request = urllib.request.Request(self.url(path), headers={"X-BT-Accept": "torrent;wait=10"}, method="GET")
+            headers = {"X-BT-Accept": "torrent;wait=10", "User-Agent": agent}
+            request = urllib.request.Request(self.url(path), headers=headers, method="GET")
             with urllib.request.urlopen(request) as response:
                 if response.headers.get_content_type() == "application/x-bittorrent":
                     return response.read()
@@ -123,6 +124,13 @@ class Httpd:
 def paired(values, base):
     """(ratio of medians, median of the ratios of neighbours) of two equally long lists."""
     return statistics.median(values) / statistics.median(base), statistics.median(v / b for v, b in zip(values, base))
+
+
+def pairs(values, base, digits=2):
+    """The median of the ratios of neighbours and their range, to be printed; and the median."""
+    ratios = sorted(v / b for v, b in zip(values, base))
+    middle = statistics.median(ratios)
+    return f"{middle:.{digits}f} ({ratios[0]:.{digits}f}-{ratios[-1]:.{digits}f})", middle
 
 
 def machine():
