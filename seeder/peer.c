@@ -78,6 +78,22 @@ void seed_peer_reject(seed_peer *peer, const seed_block *block)
 }
 
 /* Writes our handshake; both sides speak what both have said. */
+/* v2 is spoken by who came by the v2 hash (libtorrent then does not set the bit), and by who came by the v1 hash of a
+ * hybrid with the bit set: it is answered with the v2 hash, by which it knows (BEP 52, "upgrade path"). */
+static void agree_on_version(seed_peer *peer, pw_handshake *ours)
+{
+    const seed_content *content = peer->content;
+
+    if (!content->v2)
+        return;
+    ours->reserved[PW_BYTE_V2] |= PW_BIT_V2;
+    if (peer->theirs.reserved[PW_BYTE_V2] & PW_BIT_V2 || bt_infohash_equal(&peer->theirs.hash, &content->v2_hash)) {
+        peer->flags |= SEED_PEER_V2;
+        if (!bt_infohash_is_zero(&content->v2_hash))
+            ours->hash = content->v2_hash;
+    }
+}
+
 static void greet(seed_peer *peer, const unsigned char *own_id)
 {
     pw_handshake ours = {{0}, peer->theirs.hash, {0}};
@@ -86,11 +102,7 @@ static void greet(seed_peer *peer, const unsigned char *own_id)
     ours.reserved[PW_BYTE_FAST] |= PW_BIT_FAST;
     if (peer->theirs.reserved[PW_BYTE_FAST] & PW_BIT_FAST)
         peer->flags |= SEED_PEER_FAST;
-    if (peer->content->v2) {
-        ours.reserved[PW_BYTE_V2] |= PW_BIT_V2;
-        if (peer->theirs.reserved[PW_BYTE_V2] & PW_BIT_V2)
-            peer->flags |= SEED_PEER_V2;
-    }
+    agree_on_version(peer, &ours);
     memcpy(ours.peer_id, own_id, PW_PEER_ID_SIZE);
     if (at)
         pw_handshake_write(at, &ours);

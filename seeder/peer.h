@@ -15,6 +15,7 @@ typedef struct {
     apr_uint32_t pieces;
     int v2;     /* it has a v2 info-hash */
     int padded; /* it has no other: see seed_content_has_block */
+    bt_infohash v2_hash; /* truncated; zero if it has none */
 } seed_content;
 
 typedef enum {

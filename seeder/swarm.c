@@ -60,6 +60,8 @@ static void describe(seed_swarm *swarm)
     content->piece_length = entry->piece_length;
     content->pieces = (apr_uint32_t)tg_piece_count(content->length, entry->piece_length);
     content->v2 = (entry->version & TG_V2) != 0;
+    if (content->v2)
+        content->v2_hash = bt_infohash_truncate(&entry->v2);
     content->padded = entry->version == TG_V2;
     swarm->v1_content = *content;
     swarm->v1_content.v2 = 0;

@@ -15,10 +15,10 @@ static void must(int holds)
 }
 
 static const seed_content contents[4] = {
-    {0, 16384, 0, 1, 0},
-    {1, 16384, 1, 1, 1},
-    {(apr_int64_t)70000 * 65536 - 1, 65536, 70000, 1, 0},
-    {APR_INT64_C(0x1000000000), 16 * 1024 * 1024, 4096, 0, 0},
+    {0, 16384, 0, 1, 0, {{0}}},
+    {1, 16384, 1, 1, 1, {{0}}},
+    {(apr_int64_t)70000 * 65536 - 1, 65536, 70000, 1, 0, {{0}}},
+    {APR_INT64_C(0x1000000000), 16 * 1024 * 1024, 4096, 0, 0, {{0}}},
 };
 
 /* Feeds everything, answering as a loop would. @return the last verdict */

@@ -9,9 +9,9 @@
 
 static const bt_infohash hash = {"0123456789abcdefghi"};
 static const unsigned char own_id[] = "-BH0100-0123456789ab";
-static const seed_content content = {10 * 65536 + 100, 65536, 11, 1, 0}; /* the last piece has 100 bytes */
-static const seed_content v1_only = {10 * 65536 + 100, 65536, 11, 0, 0};
-static const seed_content empty = {0, 16384, 0, 1, 0};
+static const seed_content content = {10 * 65536 + 100, 65536, 11, 1, 0, {{0}}}; /* the last piece has 100 bytes */
+static const seed_content v1_only = {10 * 65536 + 100, 65536, 11, 0, 0, {{0}}};
+static const seed_content empty = {0, 16384, 0, 1, 0, {{0}}};
 
 enum { START = 1000000, FAST = PW_BIT_FAST, V2 = PW_BIT_V2 };
 
@@ -131,6 +131,36 @@ static void nothing_is_said_before_the_hash_is_known(void **state)
     assert_int_equal(seed_peer_input_size(&peer, 9999), 20);
 }
 
+/* BEP 52's upgrade path: by which hash it came, with or without the bit; by which it is answered. */
+static void a_hybrid_is_spoken_as_v2_where_both_can(void **state)
+{
+    static const bt_infohash v1 = {{1}}, v2 = {{2}}, keyless = {{3}};
+    seed_content hybrid = content, v1_alone = content;
+    const struct {
+        const bt_infohash *by, *answer;
+        unsigned theirs;
+        int is_v2, alone;
+    } cases[] = {
+        {&v1, &v1, FAST, 0, 0},      {&v1, &v2, FAST | V2, 1, 0}, {&v2, &v2, FAST, 1, 0},
+        {&v2, &v2, FAST | V2, 1, 0}, {&keyless, &keyless, V2, 0, 1},
+    };
+
+    hybrid.v2 = 1;
+    hybrid.v2_hash = v2;
+    v1_alone.v2 = 0;
+    v1_alone.v2_hash = v2; /* as the hybrid that it belongs to; of no meaning */
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        say_handshake(&bytes, cases[i].by, cases[i].theirs);
+        assert_int_equal(feed(1000, cases[i].alone ? &v1_alone : &hybrid), SEED_PEER_GO_ON);
+        assert_memory_equal(peer.out.data + 28, cases[i].answer->b, 20);
+        assert_int_equal(!!(peer.flags & SEED_PEER_V2), cases[i].is_v2);
+        assert_int_equal(!!(peer.out.data[27] & V2), !cases[i].alone);
+        assert_memory_equal(peer.theirs.hash.b, cases[i].by->b, 20); /* by which the next seeder finds its torrent */
+        tear_down(state);
+        set_up(state);
+    }
+}
+
 static void garbage_is_found_at_once(void **state)
 {
     bt_buf_add_string(&bytes, "G");
@@ -184,7 +214,7 @@ static void bad_requests_close(void **state)
 
 static void a_large_request_is_rejected(void **state)
 {
-    static const seed_content large = {1 << 22, 1 << 20, 4, 0, 0};
+    static const seed_content large = {1 << 22, 1 << 20, 4, 0, 0, {{0}}};
 
     for (unsigned reserved = 0; reserved <= FAST; reserved += FAST) {
         shake(reserved, &large);
@@ -327,7 +357,7 @@ static void an_oversized_length_closes(void **state)
 /* The last block of a v2-only torrent may be asked for in full; what is behind it may not. */
 static void only_the_last_block_is_padded(void **state)
 {
-    static const seed_content padded = {10 * 65536 + 100, 65536, 11, 1, 1};
+    static const seed_content padded = {10 * 65536 + 100, 65536, 11, 1, 1, {{0}}};
     const seed_block in_full = {10, 0, 16384}, exact = {10, 0, 100}, behind = {10, 16384, 16384}, longer = {10, 0, 16385},
                      middle = {9, 49152, 16384};
 
@@ -405,7 +435,7 @@ static void pieces_shown_one_by_one(void **state)
 /* All that was not shown, bounded: of a large torrent by and by. */
 static void showing_all(void **state)
 {
-    static const seed_content huge = {(apr_int64_t)100000 * 16384, 16384, 100000, 0, 0};
+    static const seed_content huge = {(apr_int64_t)100000 * 16384, 16384, 100000, 0, 0, {{0}}};
     apr_size_t total = 0;
 
     shake_unseen(FAST);
@@ -617,6 +647,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(nothing_is_said_before_the_hash_is_known),
         TEST(the_answer_to_a_handshake),
+        TEST(a_hybrid_is_spoken_as_v2_where_both_can),
         TEST(garbage_is_found_at_once),
         TEST(a_request_becomes_a_block),
         TEST(bad_requests_close),
