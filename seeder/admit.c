@@ -31,6 +31,7 @@ void seed_swarm_note_rest(seed_swarm *swarm)
 
 void seed_join_swarm(seed_loop *loop, seed_conn *conn, seed_swarm *swarm)
 {
+    seed_conn_line_up(loop, conn, 0); /* its line is another one now */
     conn->swarm = swarm;
     swarm->peers++;
     seed_swarm_note_use(loop, swarm);

@@ -10,15 +10,12 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "seeder/send.h"
 
 static struct seed_conns *ring_of(seed_loop *loop, seed_place place)
 {
     switch (place) {
     case SEED_RUNNING:
         return &loop->running;
-    case SEED_THROTTLED:
-        return &loop->throttled;
     case SEED_ASKING:
         return &loop->asking;
     case SEED_DEAD:
@@ -39,6 +36,25 @@ void seed_conn_place(seed_loop *loop, seed_conn *conn, seed_place place)
     conn->place = place;
     if (ring)
         APR_RING_INSERT_TAIL(ring, conn, seed_conn, here);
+}
+
+void seed_conn_line_up(seed_loop *loop, seed_conn *conn, int sending)
+{
+    seed_line *line = conn->swarm ? &conn->swarm->line : &loop->strangers;
+
+    if (conn->sending == (sending != 0))
+        return;
+    conn->sending = sending != 0;
+    if (sending) {
+        loop->sending++;
+        APR_RING_INSERT_TAIL(&line->conns, conn, seed_conn, line);
+        seed_fair_add(&loop->fair, &line->flow);
+        return;
+    }
+    loop->sending--;
+    APR_RING_REMOVE(conn, line);
+    if (APR_RING_EMPTY(&line->conns, seed_conn, line))
+        seed_fair_remove(&loop->fair, &line->flow);
 }
 
 static void refuse(seed_loop *loop, int fd, seed_close_reason reason)
@@ -110,6 +126,7 @@ seed_conn *seed_conn_take(seed_loop *loop, int fd, int is_new)
     seed_peer_init(&conn->peer, loop->limits, loop->now);
     APR_RING_ELEM_INIT(conn, all);
     APR_RING_ELEM_INIT(conn, here);
+    APR_RING_ELEM_INIT(conn, line);
     APR_RING_ELEM_INIT(conn, mates);
     APR_RING_INSERT_TAIL(&loop->all, conn, seed_conn, all);
     loop->peers++;
@@ -155,6 +172,7 @@ void seed_conn_release(seed_loop *loop, seed_conn *conn)
     close(conn->watch.fd);
     APR_RING_REMOVE(conn, all);
     seed_conn_place(loop, conn, SEED_DEAD);
+    seed_conn_line_up(loop, conn, 0);
     seed_leave_swarm(loop, conn);
     seed_peer_free(&conn->peer);
 }
@@ -211,80 +229,21 @@ static int receive(seed_loop *loop, seed_conn *conn)
     return 1;
 }
 
-static void count_sent(seed_loop *loop, seed_conn *conn, const seed_sent *sent)
-{
-    seed_counters *counters = loop->config->counters;
-
-    seed_rate_spend(&loop->rate, sent->bytes);
-    if (sent->payload)
-        seed_count(&counters->bytes_sent, (apr_int64_t)sent->payload);
-    if (sent->blocks)
-        seed_count(&counters->blocks_sent, sent->blocks);
-    if (conn->peer.rejects)
-        seed_count(&counters->rejects_sent, conn->peer.rejects);
-    conn->peer.rejects = 0;
-}
-
-/* A block could not be read. For want of descriptors, this peer goes; else nobody gets more of an unreadable file. */
-static void on_file_failure(seed_loop *loop, seed_conn *conn)
-{
-    seed_swarm *swarm = conn->swarm;
-    apr_status_t status = errno;
-
-    if (seed_source_shortage(swarm->source) != APR_SUCCESS) {
-        bt_log(BT_LOG_WARNING, 431, seed_source_shortage(swarm->source), "a file of %s could not be opened for now",
-               swarm->entry.path);
-        seed_conn_close(loop, conn, SEED_CLOSE_READ_ERROR);
-    } else if (seed_check_fresh_now(loop, swarm)) {
-        bt_log(BT_LOG_WARNING, 414, status, "%s could not be sent", seed_source_culprit(swarm->source));
-        cat_withdraw_stale(loop->config->catalog, swarm->entry.path, &swarm->entry.stamp);
-        seed_dissolve(loop, swarm, SEED_CLOSE_READ_ERROR);
-    }
-}
-
-static int transmit(seed_loop *loop, seed_conn *conn)
-{
-    apr_size_t allowed = seed_rate_allow(&loop->rate, loop->limits->quantum, loop->now);
-    seed_swarm *swarm = conn->swarm;
-    seed_send_result result;
-    seed_sent sent;
-
-    if (allowed == 0)
-        return 1;
-    if (swarm && !seed_check_fresh(loop, swarm))
-        return 0;
-    if (swarm)
-        seed_swarm_note_use(loop, swarm);
-    result = seed_send(&conn->peer, conn->watch.fd, swarm ? swarm->source : NULL, loop->output, allowed,
-                       loop->now, &sent);
-    count_sent(loop, conn, &sent);
-    if (result == SEED_SEND_BLOCKED)
-        conn->writable = 0;
-    if (result == SEED_SEND_GONE)
-        seed_conn_close(loop, conn, SEED_CLOSE_GONE);
-    if (result == SEED_SEND_FILE)
-        on_file_failure(loop, conn);
-    return result != SEED_SEND_GONE && result != SEED_SEND_FILE;
-}
-
 void seed_conn_park(seed_loop *loop, seed_conn *conn)
 {
-    int may_read = conn->readable && seed_peer_wants_input(&conn->peer);
-    int may_write = conn->writable && seed_peer_has_output(&conn->peer);
+    int asking = conn->peer.state == SEED_PEER_ASKING || conn->settling;
 
-    if (conn->peer.state == SEED_PEER_ASKING || conn->settling)
+    if (asking)
         seed_conn_place(loop, conn, SEED_ASKING);
-    else if (may_read || (may_write && seed_rate_wait(&loop->rate, loop->now) == 0))
+    else if (conn->readable && seed_peer_wants_input(&conn->peer))
         seed_conn_place(loop, conn, SEED_RUNNING);
     else
-        seed_conn_place(loop, conn, may_write ? SEED_THROTTLED : SEED_NOWHERE);
+        seed_conn_place(loop, conn, SEED_NOWHERE);
+    seed_conn_line_up(loop, conn, !asking && conn->writable && seed_peer_has_output(&conn->peer));
 }
 
 void seed_conn_run(seed_loop *loop, seed_conn *conn)
 {
-    if (conn->readable && seed_peer_wants_input(&conn->peer) && !receive(loop, conn))
-        return;
-    if (conn->writable && seed_peer_has_output(&conn->peer) && !transmit(loop, conn))
-        return;
-    seed_conn_park(loop, conn);
+    if (!conn->readable || !seed_peer_wants_input(&conn->peer) || receive(loop, conn))
+        seed_conn_park(loop, conn);
 }

@@ -79,7 +79,7 @@ static void init_rings(seed_loop *loop)
     APR_RING_INIT(&loop->all, seed_conn, all);
     APR_RING_INIT(&loop->running, seed_conn, here);
     APR_RING_INIT(&loop->batch, seed_conn, here);
-    APR_RING_INIT(&loop->throttled, seed_conn, here);
+    seed_line_init(&loop->strangers);
     APR_RING_INIT(&loop->asking, seed_conn, here);
     APR_RING_INIT(&loop->dead, seed_conn, here);
     APR_RING_INIT(&loop->due, seed_swarm, due);
@@ -116,6 +116,7 @@ apr_status_t seed_loop_open(seed_loop **opened, const seed_config *config, const
     loop->mail_buffer = apr_palloc(pool, SEED_MAIL_MAX);
     seed_rate_init(&loop->rate, config->upload_rate, loop->now);
     init_rings(loop);
+    seed_fair_init(&loop->fair, limits->quantum);
     loop->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (loop->epoll < 0)
         return errno;
@@ -243,14 +244,6 @@ static void run_peers(seed_loop *loop)
     }
 }
 
-static void wake_throttled(seed_loop *loop)
-{
-    if (seed_rate_wait(&loop->rate, loop->now) > 0)
-        return;
-    while (!APR_RING_EMPTY(&loop->throttled, seed_conn, here))
-        seed_conn_place(loop, APR_RING_FIRST(&loop->throttled), SEED_RUNNING);
-}
-
 /* Milliseconds until something is due; -1: nothing but an event. */
 static int next_wait(const seed_loop *loop)
 {
@@ -261,7 +254,7 @@ static int next_wait(const seed_loop *loop)
         return 0;
     if (loop->peers == 0 && !loop->listeners_off && !(loop->jobs && seed_jobs_are_busy(loop->jobs)))
         return -1;
-    if (!APR_RING_EMPTY(&loop->throttled, seed_conn, here) && (other = seed_rate_wait(&loop->rate, loop->now)) < wait)
+    if (loop->sending > 0 && (other = seed_rate_wait(&loop->rate, loop->now)) < wait)
         wait = other;
     if (!APR_RING_EMPTY(&loop->asking, seed_conn, here) && loop->limits->ask < wait)
         wait = loop->limits->ask;
@@ -283,7 +276,6 @@ static void run_timers(seed_loop *loop)
     }
     seed_look_up_some(loop);
     seed_choke_due(loop);
-    wake_throttled(loop);
 }
 
 /* Only whoever holds the lock says how many there are: one that is leaving still counts its own down. */
@@ -309,6 +301,7 @@ void seed_loop_run(seed_loop *loop, const int *leaving)
             dispatch(loop, &events[i]);
         run_timers(loop);
         run_peers(loop);
+        seed_transmit(loop);
         seed_conn_bury(loop);
         show_numbers(loop, (apr_uint64_t)loop->peers, apr_hash_count(loop->swarms));
     }

@@ -30,7 +30,12 @@ typedef struct {
 } seed_watch;
 
 /* In which ring a connection waits. */
-typedef enum { SEED_NOWHERE, SEED_RUNNING, SEED_THROTTLED, SEED_ASKING, SEED_DEAD } seed_place;
+typedef enum {
+    SEED_NOWHERE,
+    SEED_RUNNING, /* something is to be read */
+    SEED_ASKING,
+    SEED_DEAD
+} seed_place;
 
 /* One connected peer. malloc'd; freed at the end of the turn in which it is closed, since events may still name it. */
 typedef struct seed_conn {
@@ -40,14 +45,15 @@ typedef struct seed_conn {
     seed_address address;
     seed_place place;
     unsigned readable : 1, writable : 1, hung_up : 1; /* as far as epoll has told */
+    unsigned sending : 1;                             /* it has something to send, and its socket takes it */
     unsigned settling : 1;                            /* taken over, its torrent being looked up */
     seed_content expected;                            /* what its record says of that torrent */
     APR_RING_ENTRY(seed_conn) all;
     APR_RING_ENTRY(seed_conn) here; /* in the ring of `place` */
+    APR_RING_ENTRY(seed_conn) line; /* in its swarm's line, if it is sending */
     APR_RING_ENTRY(seed_conn) mates;
 } seed_conn;
 
-APR_RING_HEAD(seed_conns, seed_conn);
 APR_RING_HEAD(seed_swarms_due, seed_swarm);
 
 typedef struct {
@@ -67,8 +73,11 @@ typedef struct {
     seed_addresses *addresses;
     seed_jobs *jobs;
     apr_hash_t *swarms; /* by path */
-    struct seed_conns all, running, throttled, asking, dead;
+    struct seed_conns all, running, asking, dead;
     struct seed_conns batch; /* those running in this turn; their place says SEED_RUNNING */
+    seed_fair fair;          /* among swarms that have something to send */
+    seed_line strangers;     /* those who send and have no swarm */
+    int sending;             /* how many stand in a line */
     struct seed_swarms_due due;
     struct seed_swarms_due known;  /* all, the one that was looked at last at the end */
     struct seed_swarms_due active; /* those where something happened within a tick */
@@ -103,13 +112,21 @@ void seed_conn_release(seed_loop *loop, seed_conn *conn);
 /** Goes on with input that is kept. @return 0 if it was closed */
 int seed_conn_resume(seed_loop *loop, seed_conn *conn);
 
-/** Reads and writes once, at most a quantum each, and puts it where it belongs. */
+/** Reads once, and puts it where it belongs. */
 void seed_conn_run(seed_loop *loop, seed_conn *conn);
 
-/** Puts it into the ring where it belongs. */
+/** Puts it into the rings where it belongs. */
 void seed_conn_park(seed_loop *loop, seed_conn *conn);
 void seed_conn_place(seed_loop *loop, seed_conn *conn, seed_place place);
+
+/** Lets it stand in its swarm's line, or not. */
+void seed_conn_line_up(seed_loop *loop, seed_conn *conn, int sending);
 void seed_conn_bury(seed_loop *loop);
+
+/* --- transmit.c: what is sent --- */
+
+/** Sends, at most a quantum to each of as many as wait, in fair order and as far as the rate allows. */
+void seed_transmit(seed_loop *loop);
 
 /* --- admit.c: which torrent a peer gets --- */
 

@@ -74,6 +74,12 @@ int seed_entry_is_collection(const cat_entry *entry)
     return length > 0 && entry->path[length - 1] == '/';
 }
 
+void seed_line_init(seed_line *line)
+{
+    seed_flow_init(&line->flow);
+    APR_RING_INIT(&line->conns, seed_conn, line);
+}
+
 static seed_swarm *make(const cat_entry *entry)
 {
     seed_swarm *made = calloc(1, sizeof *made + strlen(entry->path) + strlen(entry->url) + 2);
@@ -88,6 +94,7 @@ static seed_swarm *make(const cat_entry *entry)
     APR_RING_ELEM_INIT(made, all);
     APR_RING_ELEM_INIT(made, active);
     APR_RING_INIT(&made->mates, seed_conn, mates);
+    seed_line_init(&made->line);
     return made;
 }
 

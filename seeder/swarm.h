@@ -4,10 +4,20 @@
 
 #include "base/ring.h"
 #include "catalog/catalog.h"
+#include "seeder/fair.h"
 #include "seeder/peer.h"
 #include "seeder/source.h"
 
 struct seed_conn;
+APR_RING_HEAD(seed_conns, seed_conn);
+
+/* Connections that have something to send and may. */
+typedef struct {
+    seed_flow flow; /* first: the line is known by it */
+    struct seed_conns conns; /* in the order of their turns */
+} seed_line;
+
+void seed_line_init(seed_line *line);
 
 /* From its first peer to its last; malloc'd together with its entry's strings. */
 typedef struct seed_swarm {
@@ -20,9 +30,10 @@ typedef struct seed_swarm {
     seed_content content;
     seed_content v1_content; /* the same for who came by a hash that stands for v1 alone */
     seed_source *source;
+    seed_line line;
     int is_due, is_active;
     int peers;
-    APR_RING_HEAD(seed_mates, seed_conn) mates;
+    struct seed_conns mates;
 } seed_swarm;
 
 /** Is it of a directory, which a "/" at the end of its path says? */

@@ -1,0 +1,100 @@
+/* Who is sent what now: swarms by turns of equal size, their peers one after the other. */
+#include "seeder/loop.h"
+
+#include <errno.h>
+
+#include "base/log.h"
+#include "seeder/send.h"
+
+static void count_sent(seed_loop *loop, seed_conn *conn, const seed_sent *sent)
+{
+    seed_counters *counters = loop->config->counters;
+
+    seed_rate_spend(&loop->rate, sent->bytes);
+    if (sent->payload)
+        seed_count(&counters->bytes_sent, (apr_int64_t)sent->payload);
+    if (sent->blocks)
+        seed_count(&counters->blocks_sent, sent->blocks);
+    if (conn->peer.rejects)
+        seed_count(&counters->rejects_sent, conn->peer.rejects);
+    conn->peer.rejects = 0;
+}
+
+/* A block could not be read. For want of descriptors, this peer goes; else nobody gets more of an unreadable file. */
+static void on_file_failure(seed_loop *loop, seed_conn *conn)
+{
+    seed_swarm *swarm = conn->swarm;
+    apr_status_t status = errno;
+
+    if (seed_source_shortage(swarm->source) != APR_SUCCESS) {
+        bt_log(BT_LOG_WARNING, 431, seed_source_shortage(swarm->source), "a file of %s could not be opened for now",
+               swarm->entry.path);
+        seed_conn_close(loop, conn, SEED_CLOSE_READ_ERROR);
+    } else if (seed_check_fresh_now(loop, swarm)) {
+        bt_log(BT_LOG_WARNING, 414, status, "%s could not be sent", seed_source_culprit(swarm->source));
+        cat_withdraw_stale(loop->config->catalog, swarm->entry.path, &swarm->entry.stamp);
+        seed_dissolve(loop, swarm, SEED_CLOSE_READ_ERROR);
+    }
+}
+
+/* Sends to one peer. @return 0 if it was closed, and perhaps its swarm with it */
+static int transmit(seed_loop *loop, seed_conn *conn, seed_flow *flow, apr_size_t allowed)
+{
+    seed_swarm *swarm = conn->swarm;
+    seed_send_result result;
+    seed_sent sent;
+
+    if (swarm && !seed_check_fresh(loop, swarm))
+        return 0;
+    if (swarm)
+        seed_swarm_note_use(loop, swarm);
+    result = seed_send(&conn->peer, conn->watch.fd, swarm ? swarm->source : NULL, loop->output, allowed,
+                       loop->now, &sent);
+    count_sent(loop, conn, &sent);
+    seed_fair_spend(&loop->fair, flow, sent.bytes);
+    if (result == SEED_SEND_BLOCKED)
+        conn->writable = 0;
+    if (result == SEED_SEND_GONE)
+        seed_conn_close(loop, conn, SEED_CLOSE_GONE);
+    if (result == SEED_SEND_FILE)
+        on_file_failure(loop, conn);
+    return result != SEED_SEND_GONE && result != SEED_SEND_FILE;
+}
+
+/* Bytes that one peer gets at once: under a rate limit so few that each has several turns in a second. */
+static apr_size_t slice(const seed_loop *loop)
+{
+    enum { TURNS = 8, SMALLEST = PW_PIECE_HEADER + 16 * 1024 };
+    apr_int64_t part = loop->sending > 0 ? loop->rate.rate / TURNS / loop->sending : 0;
+
+    if (loop->rate.rate == 0 || part >= (apr_int64_t)loop->limits->quantum)
+        return loop->limits->quantum;
+    return part > SMALLEST ? (apr_size_t)part : SMALLEST;
+}
+
+/* One peer of the swarm whose turn it is. @return 0 if there is none, or the rate is used up */
+static int serve_next(seed_loop *loop, apr_size_t most)
+{
+    seed_line *line = (seed_line *)seed_fair_next(&loop->fair);
+    apr_size_t allowed = line ? seed_rate_allow(&loop->rate, most, loop->now) : 0;
+    seed_conn *conn;
+
+    if (allowed == 0)
+        return 0;
+    conn = APR_RING_FIRST(&line->conns);
+    APR_RING_REMOVE(conn, line); /* to the end */
+    APR_RING_INSERT_TAIL(&line->conns, conn, seed_conn, line);
+    if (transmit(loop, conn, &line->flow, allowed))
+        seed_conn_park(loop, conn);
+    return 1;
+}
+
+void seed_transmit(seed_loop *loop)
+{
+    apr_size_t most = slice(loop);
+    int left = loop->sending;
+
+    loop->fair.quantum = (apr_int64_t)most;
+    while (left-- > 0 && serve_next(loop, most))
+        ;
+}

@@ -1,0 +1,106 @@
+/* A torrent with many peers and one with one peer share a limited rate alike; so do the peers of one torrent. */
+#include "t/unit/unit.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "t/unit/peer_bytes.h"
+#include "t/unit/seed_world.h"
+
+enum { PIECES = 16, CROWD = 60, AHEAD = 40, RATE = 16 << 20, BLOCK = 16384 + PW_PIECE_HEADER };
+
+typedef struct {
+    int fd;
+    apr_uint64_t got, asked; /* bytes; blocks */
+} greedy;
+
+static world *w;
+static greedy peers[CROWD + 1];
+
+static void ask_ahead(greedy *peer)
+{
+    bt_buf bytes;
+
+    bt_buf_init(&bytes, 100000);
+    for (; peer->asked < peer->got / BLOCK + AHEAD; peer->asked++)
+        say_request(&bytes, (apr_uint32_t)(peer->asked / 4 % PIECES), (apr_uint32_t)(peer->asked % 4 * 16384), 16384);
+    if (bytes.length)
+        world_send(peer->fd, &bytes);
+}
+
+static void join(greedy *peer, const bt_infohash *hash)
+{
+    *peer = (greedy){world_connect(w, 0), 0, 0};
+    world_shake(peer->fd, hash, PW_BIT_FAST, PIECES);
+    world_get_unchoked(peer->fd);
+}
+
+static apr_uint64_t sum(int first, int last)
+{
+    apr_uint64_t total = 0;
+
+    for (int i = first; i <= last; i++)
+        total += peers[i].got;
+    return total;
+}
+
+/* Takes whatever comes until so many bytes have come for everybody together. */
+static void take_until(apr_uint64_t total)
+{
+    static unsigned char bytes[1 << 20];
+    struct pollfd wait[CROWD + 1];
+
+    while (sum(0, CROWD) < total) {
+        for (int i = 0; i <= CROWD; i++)
+            wait[i] = (struct pollfd){.fd = peers[i].fd, .events = POLLIN};
+        assert_true(poll(wait, CROWD + 1, 10000) > 0);
+        for (int i = 0; i <= CROWD; i++) {
+            ssize_t n = wait[i].revents ? recv(peers[i].fd, bytes, sizeof bytes, MSG_DONTWAIT) : 0;
+            if (wait[i].revents)
+                assert_true(n > 0);
+            peers[i].got += (apr_uint64_t)n;
+            ask_ahead(&peers[i]);
+        }
+    }
+}
+
+static void one_against_a_crowd(void **state)
+{
+    bt_infohash popular, other, v2;
+    apr_uint64_t before, crowd_before;
+    seed_seeder *seeder;
+
+    w = world_make();
+    w->config.upload_rate = RATE;
+    w->config.upload_slots = CROWD;
+    world_file(w, "popular", PIECES * WORLD_PIECE, TG_HYBRID, &popular, &v2);
+    world_file(w, "other", PIECES * WORLD_PIECE, TG_HYBRID, &other, &v2);
+    seeder = world_start(w);
+    for (int i = 0; i < CROWD; i++)
+        join(&peers[i], &popular);
+    join(&peers[CROWD], &other);
+    for (int i = 0; i <= CROWD; i++)
+        ask_ahead(&peers[i]);
+    take_until(RATE / 4); /* what was saved up goes to whoever was first */
+    before = peers[CROWD].got;
+    crowd_before = sum(0, CROWD - 1);
+    take_until(RATE);
+    before = peers[CROWD].got - before;
+    crowd_before = sum(0, CROWD - 1) - crowd_before;
+    assert_in_range(before * 100 / (before + crowd_before), 40, 60);
+    for (int i = 0; i < CROWD; i++) /* and nobody of the crowd was left out */
+        assert_in_range(peers[i].got * CROWD * 100 / sum(0, CROWD - 1), 30, 300);
+    for (int i = 0; i <= CROWD; i++)
+        close(peers[i].fd);
+    world_stop(seeder, 0);
+    world_free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(one_against_a_crowd)};
+
+    apr_initialize();
+    return cmocka_run_group_tests_name("sharing", tests, NULL, NULL);
+}
