@@ -1,12 +1,15 @@
 """Real clients, each downloading one torrent into a directory of its own. All have the same face: start in the
 constructor, wait() until the download is complete, path of the file, stop()."""
 import contextlib
+import json
 import os
 import pty
 import random
 import shutil
 import subprocess
 import threading
+import urllib.parse
+import urllib.request
 from pathlib import Path
 
 import libtorrent as lt
@@ -123,6 +126,56 @@ load.start = {self.dir}/it.torrent
     def done(self):
         assert self.process.poll() is None, f"rtorrent ended:\n{self.tail()}"
         return self.finished.exists()
+
+
+class QBittorrent(Process):
+    """qbittorrent-nox, which is steered and asked through its Web API. It seeds once it is complete, until it is stopped."""
+    program = "qbittorrent-nox"
+    ENCRYPTION = {"allow": 0, "require": 1, "off": 2}
+
+    def __init__(self, box, torrent: Torrent, name="qbittorrent", encryption="allow"):
+        super().__init__(box, name)
+        self.address = loopback_address()
+        self.web = free_port()
+        self.torrent = torrent
+        self.file = self.dir / torrent.name.decode()
+        (self.dir / "it.torrent").write_bytes(torrent.data)
+        conf = self.dir / "qBittorrent" / "config" / "qBittorrent.conf"
+        conf.parent.mkdir(parents=True)
+        session = {"DefaultSavePath": self.dir, "Port": free_port(self.address), "InterfaceAddress": self.address,
+                   "Encryption": self.ENCRYPTION[encryption], "BTProtocol": "TCP", "SSRFMitigation": "false",
+                   "MultiConnectionsPerIp": "true", "DHTEnabled": "false", "PeXEnabled": "false", "LSDEnabled": "false",
+                   "AnnounceToAllTrackers": "false", "QueueingSystemEnabled": "false", "ResolvePeerCountries": "false"}
+        lines = ["[LegalNotice]", "Accepted=true", "[Network]", "PortForwardingEnabled=false", "[BitTorrent]",
+                 *(f"Session\\{key}={value}" for key, value in session.items()), "[Preferences]",
+                 "WebUI\\Address=127.0.0.1", f"WebUI\\Port={self.web}", "WebUI\\LocalHostAuth=false", "WebUI\\UseUPnP=false"]
+        conf.write_text("\n".join(lines) + "\n")
+        self.run(["qbittorrent-nox", f"--profile={self.dir}", "--skip-dialog=true", str(self.dir / "it.torrent")],
+                 env={**os.environ, "HOME": str(self.dir)})
+
+    def ask(self, method, **query):
+        """What a method of the Web API answers; None while it is not up."""
+        url = f"http://127.0.0.1:{self.web}/api/v2/{method}?{urllib.parse.urlencode(query)}"
+        try:
+            with urllib.request.urlopen(url, timeout=10) as response:
+                return json.load(response)
+        except OSError:
+            assert self.process.poll() is None, f"qbittorrent-nox ended:\n{self.tail()}"
+            return None
+
+    def status(self):
+        """As torrents/info has it, {} before the torrent is loaded."""
+        return next(iter(self.ask("torrents/info") or ()), {})
+
+    def wasted(self):
+        """Bytes that it threw away: blocks that failed their hash, and such as came twice."""
+        return self.ask("torrents/properties", hash=self.status()["hash"])["total_wasted"]
+
+    def done(self):
+        assert self.process.poll() is None, f"qbittorrent-nox ended:\n{self.tail()}"
+        status = self.status()
+        assert status.get("state") not in ("error", "missingFiles"), status
+        return status.get("progress") == 1 and status.get("state") in ("uploading", "stalledUP", "forcedUP")
 
 
 class Libtorrent:
