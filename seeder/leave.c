@@ -13,6 +13,8 @@ static apr_status_t hand_over(seed_loop *loop, seed_conn *conn)
     apr_status_t status;
     bt_buf record;
 
+    if (conn->settling) /* its torrent was not found yet: what its record said of it goes on */
+        conn->peer.content = &conn->expected;
     bt_buf_init(&record, SEED_RECORD_MAX);
     status = seed_handover_write(&record, &conn->peer);
     if (status == APR_SUCCESS)
