@@ -8,6 +8,7 @@ const seed_limits seed_limits_default = {
     .idle = 150 * APR_USEC_PER_SEC,
     .keep_alive = 90 * APR_USEC_PER_SEC,
     .stalled = 60 * APR_USEC_PER_SEC,
+    .stalled_least = 16 * 1024,
     .seed_grace = 10 * APR_USEC_PER_SEC,
     .turn = 10 * APR_USEC_PER_SEC,
     .freshness = APR_USEC_PER_SEC,

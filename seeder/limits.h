@@ -12,7 +12,8 @@ typedef struct {
     apr_interval_time_t handshake;  /* from connection to the last byte of the handshake, permit() included */
     apr_interval_time_t idle;       /* without a message, and without taking bytes of a block */
     apr_interval_time_t keep_alive; /* of our own silence, then four zero bytes are sent */
-    apr_interval_time_t stalled;    /* unsent bytes without progress */
+    apr_interval_time_t stalled;    /* how long a peer that bytes wait for may take none of them */
+    apr_size_t stalled_least;       /* bytes that it must take in that time */
     apr_interval_time_t seed_grace; /* a peer that has everything may stay so long */
     apr_interval_time_t turn;       /* shortest time that a peer is served while others wait */
     apr_interval_time_t freshness;  /* how long a look at a file's stamp counts */

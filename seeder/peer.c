@@ -49,10 +49,15 @@ seed_verdict seed_peer_close_for(seed_peer *peer, seed_close_reason reason)
     return SEED_PEER_CLOSE;
 }
 
+seed_verdict seed_peer_spend_many(seed_peer *peer, seed_rule rule, apr_uint32_t units, apr_time_t now)
+{
+    return seed_rules_spend_many(&peer->rules, rule, units, now) ? SEED_PEER_GO_ON
+                                                                 : seed_peer_close_for(peer, seed_rule_reason(rule));
+}
+
 seed_verdict seed_peer_spend(seed_peer *peer, seed_rule rule, apr_time_t now)
 {
-    return seed_rules_spend(&peer->rules, rule, now) ? SEED_PEER_GO_ON
-                                                     : seed_peer_close_for(peer, seed_rule_reason(rule));
+    return seed_peer_spend_many(peer, rule, 1, now);
 }
 
 int seed_content_has_block(const seed_content *content, const seed_block *block)
@@ -260,18 +265,37 @@ void seed_peer_sent_block(seed_peer *peer, apr_size_t bytes, apr_time_t now)
         peer->block.length = 0;
         peer->block_sent = 0;
         seed_rules_earn(&peer->rules, SEED_RULE_USELESS);
+        seed_rules_earn(&peer->rules, SEED_RULE_REQUEST);
     }
 }
 
-seed_verdict seed_peer_tick(seed_peer *peer, int writable, apr_time_t now)
+int seed_peer_is_waited_for(const seed_peer *peer, int writable)
+{
+    return !writable && peer->state == SEED_PEER_LIVE && seed_peer_has_output(peer);
+}
+
+static seed_verdict check_reading(seed_peer *peer, int writable, apr_uint64_t taken, apr_time_t now)
+{
+    switch (seed_drip_look(&peer->drip, seed_peer_is_waited_for(peer, writable), taken, now, peer->limits->stalled,
+                           peer->limits->stalled_least)) {
+    case SEED_DRIP_NOTHING:
+        return seed_peer_close_for(peer, SEED_CLOSE_SLOW_READER);
+    case SEED_DRIP_TRICKLE:
+        return seed_peer_close_for(peer, SEED_CLOSE_TRICKLE);
+    default:
+        return SEED_PEER_GO_ON;
+    }
+}
+
+seed_verdict seed_peer_tick(seed_peer *peer, int writable, apr_uint64_t taken, apr_time_t now)
 {
     const seed_limits *limits = peer->limits;
 
     if (peer->state != SEED_PEER_LIVE)
         return now - peer->started >= limits->handshake ? seed_peer_close_for(peer, SEED_CLOSE_HANDSHAKE_TIMEOUT)
                                                         : SEED_PEER_GO_ON;
-    if (!writable && seed_peer_has_output(peer) && now - peer->spoken >= limits->stalled)
-        return seed_peer_close_for(peer, SEED_CLOSE_SLOW_READER);
+    if (check_reading(peer, writable, taken, now) == SEED_PEER_CLOSE)
+        return SEED_PEER_CLOSE;
     if (now - peer->heard >= limits->idle)
         return seed_peer_close_for(peer, SEED_CLOSE_IDLE);
     if (peer->complete && now - peer->complete >= limits->seed_grace && !peer->block.length)

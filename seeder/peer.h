@@ -3,6 +3,7 @@
 #define SEED_PEER_H
 
 #include "seeder/counters.h"
+#include "seeder/drip.h"
 #include "seeder/limits.h"
 #include "seeder/pieces.h"
 #include "seeder/requests.h"
@@ -69,6 +70,7 @@ typedef struct {
     apr_uint32_t rejects;     /* written since the owner last looked (and cleared it) */
     apr_uint32_t turns;       /* how often it was unchoked */
     seed_rules rules;         /* how much it may still do that is of no use */
+    seed_drip drip;           /* does it take what it asked for? */
     apr_time_t started;
     apr_time_t heard;         /* last message, or last progress with a block */
     apr_time_t spoken;        /* last byte sent */
@@ -96,8 +98,9 @@ seed_verdict seed_peer_input(seed_peer *peer, const unsigned char *bytes, apr_si
 seed_verdict seed_peer_admit(seed_peer *peer, const seed_content *content, const unsigned char *own_id, seed_show first,
                              apr_time_t now);
 
-/** Counts one unit by a rule, and says to close if that is more than it allows. */
+/** Counts one unit by a rule, or several, and says to close if that is more than it allows. */
 seed_verdict seed_peer_spend(seed_peer *peer, seed_rule rule, apr_time_t now);
+seed_verdict seed_peer_spend_many(seed_peer *peer, seed_rule rule, apr_uint32_t units, apr_time_t now);
 
 /** Tells it that we have one more piece, unless it knows. */
 void seed_peer_show(seed_peer *peer, apr_uint32_t piece);
@@ -131,11 +134,15 @@ apr_int64_t seed_content_offset(const seed_content *content, const seed_block *b
 void seed_peer_sent_out(seed_peer *peer, apr_size_t bytes, apr_time_t now);
 void seed_peer_sent_block(seed_peer *peer, apr_size_t bytes, apr_time_t now);
 
+/** Its socket takes no bytes (of those that there are): does the peer read? Otherwise silence is ours (a rate limit). */
+int seed_peer_is_waited_for(const seed_peer *peer, int writable);
+
 /**
  * Time passes: keep-alive, time-outs.
- * @param writable  its socket takes bytes: silence is then ours (a rate limit), not the peer's
+ * @param writable  its socket takes bytes
+ * @param taken     bytes that it has acknowledged so far; looked at only while it is waited for
  */
-seed_verdict seed_peer_tick(seed_peer *peer, int writable, apr_time_t now);
+seed_verdict seed_peer_tick(seed_peer *peer, int writable, apr_uint64_t taken, apr_time_t now);
 
 /** Bytes of a piece: the last one may be shorter. The piece must exist. */
 apr_uint32_t seed_content_piece_size(const seed_content *content, apr_uint32_t piece);

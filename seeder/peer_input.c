@@ -8,6 +8,14 @@ static seed_verdict useless(seed_peer *peer, apr_time_t now)
     return seed_peer_spend(peer, SEED_RULE_USELESS, now);
 }
 
+/* The same for what it says of its pieces when that is no news. */
+static seed_verdict no_news(seed_peer *peer, apr_uint32_t bytes, apr_time_t now)
+{
+    enum { BYTES_OF_A_UNIT = 16 * 1024 };
+
+    return seed_peer_spend_many(peer, SEED_RULE_HAVE, 1 + bytes / BYTES_OF_A_UNIT, now);
+}
+
 /* --- what it has --- */
 
 static void check_complete(seed_peer *peer, apr_time_t now)
@@ -31,12 +39,12 @@ static seed_verdict on_have(seed_peer *peer, apr_uint32_t piece, apr_time_t now)
     if (piece >= peer->content->pieces)
         return seed_peer_close_for(peer, SEED_CLOSE_BAD_MESSAGE);
     if (peer->pieces.unknown)
-        return useless(peer, now);
+        return no_news(peer, 0, now);
     change = seed_pieces_set(&peer->pieces, peer->content->pieces, piece);
     if (change == SEED_PIECES_NO_MEMORY)
         return seed_peer_close_for(peer, SEED_CLOSE_FULL);
     if (change == SEED_PIECES_SAME)
-        return useless(peer, now);
+        return no_news(peer, 0, now);
     check_complete(peer, now);
     if (peer->events)
         peer->events->has(peer->baton, piece, 1);
@@ -72,7 +80,7 @@ static seed_verdict on_pieces(seed_peer *peer, const pw_message *message, apr_ti
     if (verdict != SEED_PEER_GO_ON)
         return verdict;
     check_complete(peer, now);
-    return useless(peer, now);
+    return no_news(peer, message->body_length, now);
 }
 
 /* --- what it wants --- */
@@ -90,10 +98,10 @@ static seed_verdict on_request(seed_peer *peer, const pw_message *message, apr_t
         if (seed_requests_push(&peer->requests, &block, peer->limits->requests))
             return SEED_PEER_GO_ON;
         if (!fast)
-            return seed_peer_close_for(peer, SEED_CLOSE_FLOOD);
+            return seed_peer_close_for(peer, SEED_CLOSE_REQUEST_FLOOD);
     }
     seed_peer_reject(peer, &block); /* without the fast extension, a request that crossed our choke is just dropped */
-    return useless(peer, now);
+    return seed_peer_spend(peer, SEED_RULE_REQUEST, now);
 }
 
 static seed_verdict on_cancel(seed_peer *peer, const pw_message *message, apr_time_t now)
@@ -101,9 +109,9 @@ static seed_verdict on_cancel(seed_peer *peer, const pw_message *message, apr_ti
     seed_block block = {message->piece, message->begin, message->length};
 
     if (!seed_requests_cancel(&peer->requests, &block))
-        return useless(peer, now); /* sent already, or being sent: the piece is its answer */
+        return seed_peer_spend(peer, SEED_RULE_REQUEST, now); /* sent already, or being sent: the piece is its answer */
     seed_peer_reject(peer, &block);
-    return SEED_PEER_GO_ON;
+    return seed_peer_spend(peer, SEED_RULE_REQUEST, now);
 }
 
 static seed_verdict on_interest(seed_peer *peer, int interested, apr_time_t now)

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <linux/sock_diag.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 
@@ -166,4 +168,12 @@ seed_send_result seed_send(seed_peer *peer, int socket, seed_source *source, uns
             result = send_next(peer, socket, source, room, now, sent);
     }
     return result == SEED_SEND_DONE && seed_peer_has_output(peer) ? SEED_SEND_MORE : result;
+}
+
+apr_uint64_t seed_taken(int socket)
+{
+    struct tcp_info info = {0};
+    socklen_t length = sizeof info;
+
+    return getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 ? info.tcpi_bytes_acked : 0;
 }

@@ -29,4 +29,7 @@ typedef struct {
 seed_send_result seed_send(seed_peer *peer, int socket, seed_source *source, unsigned char *buffer, apr_size_t quantum,
                            apr_time_t now, seed_sent *sent);
 
+/** How many bytes the other side has acknowledged since it connected; 0 where the kernel does not say. */
+apr_uint64_t seed_taken(int socket);
+
 #endif

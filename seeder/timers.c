@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "seeder/send.h"
 
 /* Gathers the peers of a swarm that the choker may consider. */
 static int gather(seed_swarm *swarm, seed_candidate *candidates)
@@ -139,8 +140,10 @@ static void check_swarms(seed_loop *loop)
 /* While one that was taken over waits for its torrent, nothing is expected of it. */
 static seed_verdict tick(seed_loop *loop, seed_conn *conn)
 {
+    apr_uint64_t taken = seed_peer_is_waited_for(&conn->peer, conn->writable) ? seed_taken(conn->watch.fd) : 0;
+
     if (!conn->settling)
-        return seed_peer_tick(&conn->peer, conn->writable, loop->now);
+        return seed_peer_tick(&conn->peer, conn->writable, taken, loop->now);
     conn->peer.reason = SEED_CLOSE_WITHDRAWN;
     return loop->now - conn->peer.started >= loop->limits->handshake ? SEED_PEER_CLOSE : SEED_PEER_GO_ON;
 }

@@ -292,7 +292,7 @@ static void more_requests_than_the_limit(void **state)
         if (reserved)
             assert_int_equal(peer.rejects, 1);
         else
-            assert_int_equal(peer.reason, SEED_CLOSE_FLOOD);
+            assert_int_equal(peer.reason, SEED_CLOSE_REQUEST_FLOOD);
         tear_down(state);
         set_up(state);
     }
@@ -311,6 +311,39 @@ static void a_peer_that_does_not_read_is_not_read(void **state)
     }
     assert_true(sent < 5000);
     assert_true(peer.out.length < 128 * 1024);
+}
+
+/* One message again and again. @return how many it took to be closed */
+static int repeat(pw_id id, int fields, apr_uint32_t a, apr_uint32_t b, apr_uint32_t c)
+{
+    int sent = 0;
+
+    do {
+        say(&bytes, id, fields, a, b, c);
+        peer.out.length = 0; /* it reads */
+    } while (++sent < 100000 && feed(1000, &content) == SEED_PEER_GO_ON);
+    return sent;
+}
+
+static void a_flood_of_haves_closes(void **state)
+{
+    shake(FAST, &content);
+    assert_int_equal(repeat(PW_HAVE, 1, 2, 0, 0), 2002); /* the first one is news */
+    assert_int_equal(peer.reason, SEED_CLOSE_HAVE_FLOOD);
+}
+
+static void a_flood_of_requests_that_are_choked_closes(void **state)
+{
+    shake(FAST, &content);
+    assert_int_equal(repeat(PW_REQUEST, 3, 0, 0, 16384), 6001);
+    assert_int_equal(peer.reason, SEED_CLOSE_REQUEST_FLOOD);
+}
+
+static void a_flood_of_cancels_closes(void **state)
+{
+    ready(FAST);
+    assert_int_equal(repeat(PW_CANCEL, 3, 0, 0, 16384), 6001);
+    assert_int_equal(peer.reason, SEED_CLOSE_REQUEST_FLOOD);
 }
 
 static void a_flood_of_idle_messages_closes(void **state)
@@ -511,8 +544,8 @@ static void a_seed_leaves_after_a_grace(void **state)
     feed(1000, &content);
     assert_int_equal(peer.complete, START);
     seed_peer_sent_out(&peer, peer.out.length, START);
-    assert_int_equal(seed_peer_tick(&peer, 1, START + 9 * APR_USEC_PER_SEC), SEED_PEER_GO_ON);
-    assert_int_equal(seed_peer_tick(&peer, 1, START + 10 * APR_USEC_PER_SEC), SEED_PEER_CLOSE);
+    assert_int_equal(seed_peer_tick(&peer, 1, 0, START + 9 * APR_USEC_PER_SEC), SEED_PEER_GO_ON);
+    assert_int_equal(seed_peer_tick(&peer, 1, 0, START + 10 * APR_USEC_PER_SEC), SEED_PEER_CLOSE);
     assert_int_equal(peer.reason, SEED_CLOSE_ALSO_SEED);
 }
 
@@ -556,16 +589,16 @@ static void time_outs(void **state)
 {
     const apr_time_t s = APR_USEC_PER_SEC;
 
-    assert_int_equal(seed_peer_tick(&peer, 1, START + 19 * s), SEED_PEER_GO_ON);
-    assert_int_equal(seed_peer_tick(&peer, 1, START + 20 * s), SEED_PEER_CLOSE);
+    assert_int_equal(seed_peer_tick(&peer, 1, 0, START + 19 * s), SEED_PEER_GO_ON);
+    assert_int_equal(seed_peer_tick(&peer, 1, 0, START + 20 * s), SEED_PEER_CLOSE);
     assert_int_equal(peer.reason, SEED_CLOSE_HANDSHAKE_TIMEOUT);
     ready(FAST);
-    assert_int_equal(seed_peer_tick(&peer, 1, START + 89 * s), SEED_PEER_GO_ON);
+    assert_int_equal(seed_peer_tick(&peer, 1, 0, START + 89 * s), SEED_PEER_GO_ON);
     expect_out("", 0);
-    assert_int_equal(seed_peer_tick(&peer, 1, START + 90 * s), SEED_PEER_GO_ON);
+    assert_int_equal(seed_peer_tick(&peer, 1, 0, START + 90 * s), SEED_PEER_GO_ON);
     expect_out("\0\0\0\0", 4);
-    assert_int_equal(seed_peer_tick(&peer, 1, START + 149 * s), SEED_PEER_GO_ON);
-    assert_int_equal(seed_peer_tick(&peer, 1, START + 150 * s), SEED_PEER_CLOSE);
+    assert_int_equal(seed_peer_tick(&peer, 1, 0, START + 149 * s), SEED_PEER_GO_ON);
+    assert_int_equal(seed_peer_tick(&peer, 1, 0, START + 150 * s), SEED_PEER_CLOSE);
     assert_int_equal(peer.reason, SEED_CLOSE_IDLE);
 }
 
@@ -577,12 +610,27 @@ static void a_slow_reader_is_closed_but_not_a_throttled_one(void **state)
     say_request(&bytes, 0, 0, 16384);
     feed(1000, &content);
     seed_peer_next_block(&peer);
-    assert_int_equal(seed_peer_tick(&peer, 1, START + 60 * s), SEED_PEER_GO_ON);
-    assert_int_equal(seed_peer_tick(&peer, 0, START + 59 * s), SEED_PEER_GO_ON);
-    seed_peer_sent_block(&peer, 1, START + 30 * s);
-    assert_int_equal(seed_peer_tick(&peer, 0, START + 89 * s), SEED_PEER_GO_ON);
-    assert_int_equal(seed_peer_tick(&peer, 0, START + 90 * s), SEED_PEER_CLOSE);
+    assert_int_equal(seed_peer_tick(&peer, 1, 0, START + 60 * s), SEED_PEER_GO_ON);
+    assert_int_equal(seed_peer_tick(&peer, 0, 700, START + 61 * s), SEED_PEER_GO_ON);
+    assert_int_equal(seed_peer_tick(&peer, 0, 700, START + 100 * s), SEED_PEER_GO_ON);
+    assert_int_equal(seed_peer_tick(&peer, 0, 20000, START + 101 * s), SEED_PEER_GO_ON);
+    assert_int_equal(seed_peer_tick(&peer, 0, 20000, START + 121 * s), SEED_PEER_GO_ON);
+    assert_int_equal(seed_peer_tick(&peer, 0, 20000, START + 161 * s), SEED_PEER_CLOSE);
     assert_int_equal(peer.reason, SEED_CLOSE_SLOW_READER);
+}
+
+static void who_reads_by_drops_is_closed(void **state)
+{
+    const apr_time_t s = APR_USEC_PER_SEC;
+
+    ready(FAST);
+    say_request(&bytes, 0, 0, 16384);
+    feed(1000, &content);
+    seed_peer_next_block(&peer);
+    for (int i = 0; i < 60; i++)
+        assert_int_equal(seed_peer_tick(&peer, 0, (apr_uint64_t)i, START + i * s), SEED_PEER_GO_ON);
+    assert_int_equal(seed_peer_tick(&peer, 0, 60, START + 60 * s), SEED_PEER_CLOSE);
+    assert_int_equal(peer.reason, SEED_CLOSE_TRICKLE);
 }
 
 static void an_empty_file(void **state)
@@ -657,6 +705,9 @@ int main(void)
         TEST(a_cancelled_request_is_rejected),
         TEST(more_requests_than_the_limit),
         TEST(a_peer_that_does_not_read_is_not_read),
+        TEST(a_flood_of_haves_closes),
+        TEST(a_flood_of_requests_that_are_choked_closes),
+        TEST(a_flood_of_cancels_closes),
         TEST(a_flood_of_idle_messages_closes),
         TEST(what_a_seed_never_gets_closes),
         TEST(an_oversized_length_closes),
@@ -670,6 +721,7 @@ int main(void)
         TEST(hash_requests_are_refused_where_v2_is_spoken),
         TEST(time_outs),
         TEST(a_slow_reader_is_closed_but_not_a_throttled_one),
+        TEST(who_reads_by_drops_is_closed),
         TEST(an_empty_file),
         TEST(an_idle_peer_holds_no_buffers),
         TEST(any_split_gives_the_same),
