@@ -1,0 +1,163 @@
+"""A peer that floods, for each rule: it is closed and counted under the rule's name, while an honest one beside it gets all
+that it asks for, is never choked or rejected, and finishes."""
+import struct
+import threading
+
+import pytest
+
+from waiting import wait_for
+from wire import (BITFIELD, BLOCK, CANCEL, CHOKE, FAST, HAVE, HAVE_NONE, INTERESTED, NOT_INTERESTED, PIECE, REJECT, REQUEST, Closed,
+                  Peer)
+
+SIZE = 16 << 20
+BAD = "127.5.5.5"
+GOOD = "127.6.6.6"
+
+
+@pytest.fixture
+def server(httpd, content):
+    server = httpd(web_seed=False)
+    server.put("f.bin", content(SIZE))
+    server.made = server.torrent("/f.bin")
+    server.address = (server.host, server.port)
+    server.bytes = content(SIZE)
+    return server
+
+
+def message(kind, payload=b""):
+    return struct.pack(">IB", 1 + len(payload), kind) + payload
+
+
+class Flood(threading.Thread):
+    """Sends the same bytes without end, reading what comes back, until it is closed."""
+
+    def __init__(self, server, data, *, first=b"", reserved=FAST, unchoked=False):
+        super().__init__(daemon=True)
+        self.peer = Peer(server.address, server.made.hash, source=BAD, reserved=reserved, timeout=60)
+        self.data, self.closed, self.sent = data, False, 0
+        if unchoked:
+            self.peer.interest()
+        if first:
+            self.peer.raw(first)
+        self.reader = threading.Thread(target=self.peer.wait_closed, daemon=True)
+        self.reader.start()
+        self.start()
+
+    def run(self):
+        try:
+            while True:
+                self.peer.raw(self.data)
+                self.sent += len(self.data)
+        except (Closed, OSError):
+            self.closed = True
+
+    def over(self):
+        self.join(60)
+        self.reader.join(60)
+        self.peer.close()
+        return self.closed
+
+
+def honest_download(server, peer):
+    """Every block asked for once, 50 at a time. What comes is exactly that: no choke, no reject, nothing else."""
+    blocks = [(p, at) for p in range(server.made.piece_count) for at in range(0, server.made.piece_size(p), BLOCK)]
+    asked = 0
+    for n in range(len(blocks)):
+        while asked < len(blocks) and asked < n + 50:
+            piece, begin = blocks[asked]
+            peer.request(piece, begin, min(BLOCK, server.made.piece_size(piece) - begin))
+            asked += 1
+        payload = peer.until(PIECE)
+        piece, begin = struct.unpack(">II", payload[:8])
+        at = piece * server.made.piece_length + begin
+        assert payload[8:] == server.bytes[at:at + len(payload) - 8]
+    assert not {CHOKE, REJECT} & set(peer.seen)
+
+
+def against(server, reason, *floods):
+    """Runs floods while an honest peer downloads everything; each must be closed for the reason."""
+    with Peer(server.address, server.made.hash, source=GOOD, reserved=FAST, timeout=60) as honest:
+        honest.interest()
+        before = server.status()
+        attackers = [Flood(server, *flood[0], **flood[1]) for flood in floods]
+        honest_download(server, honest)
+        assert all(attacker.over() for attacker in attackers)
+        wait_for("all to be counted", lambda: server.closed(reason) - before["closed"][reason] == len(floods))
+        after = server.status()
+        ends = {name: after["closed"][name] - count for name, count in before["closed"].items()}
+        assert {name: n for name, n in ends.items() if n} == {reason: len(floods)}
+        honest.piece(server.made, 0)
+    return after["bytes_sent"] - before["bytes_sent"]
+
+
+def flood(data, **options):
+    return (data,), options
+
+
+MANY = 500
+
+
+def test_useless_messages(server):
+    sent = against(server, "flood", flood(bytes(4) * MANY), flood(message(9, b"\x1a\xe1") * MANY),
+                   flood((message(INTERESTED) + message(NOT_INTERESTED)) * MANY))
+    assert sent == SIZE, "the honest one's share is all there is"
+
+
+def test_haves(server):
+    """The same piece again and again; and bitfields, which cost by their size."""
+    bits = -(-server.made.piece_count // 8)
+    sent = against(server, "have-flood", flood(message(HAVE, struct.pack(">I", 3)) * MANY), flood(message(BITFIELD, bytes(bits)) * MANY),
+                   flood(message(HAVE_NONE) * MANY))
+    assert sent == SIZE
+
+
+def test_requests_while_choked(server):
+    sent = against(server, "request-flood", flood(message(REQUEST, struct.pack(">III", 0, 0, BLOCK)) * MANY))
+    assert sent == SIZE
+
+
+def test_cancels(server):
+    """What is asked for and taken back at once: it may get a few blocks, and costs nobody anything."""
+    ask = struct.pack(">III", 1, 0, 1)
+    against(server, "request-flood", flood((message(REQUEST, ask) + message(CANCEL, ask) * 3) * MANY, unchoked=True))
+
+
+def test_cancels_of_nothing(server):
+    sent = against(server, "request-flood", flood(message(CANCEL, struct.pack(">III", 1, 0, BLOCK)) * MANY))
+    assert sent == SIZE
+
+
+def test_more_requests_than_may_wait_without_the_fast_extension(server):
+    """Nobody could be told of a reject."""
+    with Peer(server.address, server.made.hash, source=BAD, receive_buffer=4096) as peer:
+        peer.interest()
+        peer.raw(message(REQUEST, struct.pack(">III", 0, 0, BLOCK)) * 2500)
+        wait_for("it to be closed", lambda: server.closed("request-flood") == 1)
+
+
+def test_reading_by_drops(server):
+    """A few bytes now and then, to keep a place for ever: 16 KiB in a minute is the least."""
+    with Peer(server.address, server.made.hash, source=BAD, receive_buffer=2304, timeout=60) as peer:
+        peer.interest()
+        for i in range(server.made.piece_count):
+            peer.request(i, 0)
+        done = threading.Event()
+
+        def drip():
+            while not done.wait(0.5):
+                try:
+                    peer.socket.recv(100)
+                except OSError:
+                    return
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        try:
+            with Peer(server.address, server.made.hash, source=GOOD, reserved=FAST) as honest:
+                honest.interest()
+                honest_download(server, honest)
+                wait_for("it to be closed", lambda: server.closed("trickle") == 1, 100)
+                honest.piece(server.made, 0)
+        finally:
+            done.set()
+            dripping.join()
+    assert server.closed("slow-reader") == 0
