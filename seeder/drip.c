@@ -23,8 +23,8 @@ seed_drip_verdict seed_drip_look(seed_drip *drip, int waits, apr_uint64_t taken,
         return SEED_DRIP_NOTHING;
     if (now - drip->since < stretch)
         return SEED_DRIP_FINE;
-    if (taken - drip->start < least)
-        return SEED_DRIP_TRICKLE;
+    if (taken - drip->start < least) /* it has stopped, or it takes drops: which, is seen at the next one */
+        return now - drip->moved < stretch / 2 ? SEED_DRIP_TRICKLE : SEED_DRIP_FINE;
     begin(drip, taken, now);
     return SEED_DRIP_FINE;
 }

@@ -66,6 +66,19 @@ static void who_stops(void **state)
     (void)state;
 }
 
+/* It took a little at once, and nothing after that: that is no trickle. */
+static void who_takes_the_first_bytes_only(void **state)
+{
+    seed_drip drip = {0};
+    const apr_interval_time_t stretch = STRETCH * APR_USEC_PER_SEC;
+
+    for (int s = 0; s < 65; s++)
+        assert_int_equal(seed_drip_look(&drip, 1, s < 5 ? 0 : 4000, (1 + s) * APR_USEC_PER_SEC, stretch, LEAST),
+                         SEED_DRIP_FINE);
+    assert_int_equal(seed_drip_look(&drip, 1, 4000, 66 * APR_USEC_PER_SEC, stretch, LEAST), SEED_DRIP_NOTHING);
+    (void)state;
+}
+
 /* Whoever waits for us - a limit of our rate, our disk - owes nothing, and starts afresh. */
 static void nothing_is_due_while_we_are_slow(void **state)
 {
@@ -84,6 +97,7 @@ int main(void)
         cmocka_unit_test(who_takes_drops),
         cmocka_unit_test(a_slow_line_is_no_fault),
         cmocka_unit_test(who_stops),
+        cmocka_unit_test(who_takes_the_first_bytes_only),
         cmocka_unit_test(nothing_is_due_while_we_are_slow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
