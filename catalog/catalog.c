@@ -76,6 +76,26 @@ apr_status_t cat_find_hash(cat_catalog *catalog, const bt_infohash *hash, int nt
     return nth < 0 ? APR_EINVAL : cat_env_read(catalog->env, find_hash, &job);
 }
 
+typedef struct {
+    bt_infohash obfuscated;
+    bt_infohash *hash;
+} obfuscated_job;
+
+static int find_obfuscated(const cat_txn *txn, void *baton)
+{
+    const obfuscated_job *job = baton;
+
+    return cat_get_obfuscated(txn, &job->obfuscated, job->hash);
+}
+
+apr_status_t cat_find_obfuscated(cat_catalog *catalog, const unsigned char obfuscated[BT_HASH_SIZE], bt_infohash *hash)
+{
+    obfuscated_job job = {.hash = hash};
+
+    memcpy(job.obfuscated.b, obfuscated, BT_HASH_SIZE);
+    return cat_env_read(catalog->env, find_obfuscated, &job);
+}
+
 /* --- standing ----------------------------------------------------------------------------------------------------- */
 
 typedef struct {

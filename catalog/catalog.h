@@ -70,6 +70,12 @@ apr_status_t cat_find_hash(cat_catalog *catalog, const bt_infohash *hash, int nt
  * Costs next to nothing. Any thread. */
 apr_uint64_t cat_version(cat_catalog *catalog);
 
+/**
+ * Finds the info-hash that a published file has, by SHA1("req2", info-hash): so an encrypted handshake names it. Any thread.
+ * @return APR_SUCCESS, APR_NOTFOUND, or an error that was logged
+ */
+apr_status_t cat_find_obfuscated(cat_catalog *catalog, const unsigned char obfuscated[BT_HASH_SIZE], bt_infohash *hash);
+
 /** What is to be told of an info-hash. One read, no allocation. Any thread. */
 cat_standing cat_standing_of(cat_catalog *catalog, const bt_infohash *hash);
 

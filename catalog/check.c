@@ -75,6 +75,16 @@ static void check_members(check *c, const cat_path_key *key, const cat_record *r
     apr_pool_clear(c->pool);
 }
 
+static void check_listed_obfuscated(check *c, const cat_path_key *key, const cat_record *record, const bt_infohash *hash)
+{
+    cat_obfuscated_key row = {.path = *key};
+    MDB_val ignored;
+
+    if (cat_obfuscate(hash, &row.obfuscated) == 0 &&
+        find(c, CAT_DB_OBFUSCATED, &row, sizeof row, &ignored) != record->entry.published)
+        fault(c, "%s is not found by its obfuscated info-hash, or is though it is withdrawn", record->entry.path);
+}
+
 static void check_hashes(check *c, const cat_path_key *key, const cat_record *record)
 {
     bt_infohash hashes[CAT_HASHES_MAX];
@@ -87,6 +97,7 @@ static void check_hashes(check *c, const cat_path_key *key, const cat_record *re
             fault(c, "%s is not found by its info-hash", record->entry.path);
         if (published && find(c, CAT_DB_GONE, hashes[i].b, sizeof hashes[i].b, &ignored))
             fault(c, "%s is published, and its info-hash gone", record->entry.path);
+        check_listed_obfuscated(c, key, record, &hashes[i]);
     }
 }
 
@@ -129,6 +140,24 @@ static void check_hash(check *c, const MDB_val *key, const MDB_val *value)
         fault(c, "an info-hash points to no record");
     else if (!cat_record_has(&record, &hash.hash) || hash.withdrawn != !record.entry.published)
         fault(c, "an info-hash points to %s, which is otherwise", record.entry.path);
+}
+
+static void check_obfuscated(check *c, const MDB_val *key, const MDB_val *value)
+{
+    cat_obfuscated_key row;
+    bt_infohash ignored;
+    cat_record record;
+    MDB_val found;
+
+    if (key->mv_size != sizeof row || value->mv_size != 0) {
+        fault(c, "an obfuscated info-hash's key is damaged");
+        return;
+    }
+    memcpy(&row, key->mv_data, sizeof row);
+    if (!find(c, CAT_DB_PATH, row.path.b, sizeof row.path.b, &found) || !cat_record_read(&found, &record))
+        fault(c, "an obfuscated info-hash points to no record");
+    else if (!record.entry.published || cat_record_obfuscated(&record, &row.obfuscated, &ignored) != 0)
+        fault(c, "an obfuscated info-hash points to %s, which is otherwise", record.entry.path);
 }
 
 static void check_newest(check *c, const MDB_val *key, const MDB_val *value)
@@ -205,7 +234,8 @@ static int check_all(const cat_txn *txn, void *baton)
         void (*look)(check *c, const MDB_val *key, const MDB_val *value);
     } tables[] = {{CAT_DB_PATH, check_record},   {CAT_DB_HASH, check_hash},     {CAT_DB_TORRENT, check_owner},
                   {CAT_DB_LAYER, check_owner},   {CAT_DB_GONE, check_gone},     {CAT_DB_GONE_AGE, check_age},
-                  {CAT_DB_MEMBERS, check_owner}, {CAT_DB_NEWEST, check_newest}, {CAT_DB_PREVIOUS, check_previous}};
+                  {CAT_DB_MEMBERS, check_owner}, {CAT_DB_NEWEST, check_newest}, {CAT_DB_PREVIOUS, check_previous},
+                  {CAT_DB_OBFUSCATED, check_obfuscated}};
     check *c = baton;
     MDB_val key, value;
     MDB_cursor *cursor;

@@ -31,8 +31,8 @@ typedef struct {
     apr_uint32_t zero;
 } layout_mark;
 
-/* Version 2: see cat_db and record.c. */
-static const layout_mark our_layout = {"bthcatl", 2, 0};
+/* Version 3: see cat_db and record.c. */
+static const layout_mark our_layout = {"bthcatl", 3, 0};
 
 typedef struct {
     char data[PATH_MAX], lmdb_lock[PATH_MAX], lock[PATH_MAX];
@@ -185,7 +185,7 @@ static const struct {
     [CAT_DB_LAYOUT] = {"layout", 0},     [CAT_DB_PATH] = {"path", 0},       [CAT_DB_HASH] = {"hash", 0},
     [CAT_DB_TORRENT] = {"torrent", 0},   [CAT_DB_LAYER] = {"layer", 0},     [CAT_DB_GONE] = {"gone", 0},
     [CAT_DB_GONE_AGE] = {"gone-age", 0}, [CAT_DB_MEMBERS] = {"members", 0}, [CAT_DB_NEWEST] = {"newest", 0},
-    [CAT_DB_PREVIOUS] = {"previous", 0},
+    [CAT_DB_PREVIOUS] = {"previous", 0}, [CAT_DB_OBFUSCATED] = {"obfuscated", 0},
 };
 
 /* @return MDB_VERSION_MISMATCH if the file is another layout's */

@@ -17,6 +17,7 @@ typedef enum {
     CAT_DB_GONE_AGE, /* when (big-endian), info-hash -> nothing: the oldest sorts first */
     CAT_DB_MEMBERS,  /* path key of a collection -> its members: members.h */
     CAT_DB_NEWEST,   /* site, when published (inverted, big-endian), path key -> nothing: the newest sorts first */
+    CAT_DB_OBFUSCATED, /* SHA1("req2", info-hash), path key of a published file -> nothing */
     CAT_DB_PREVIOUS, /* path key of a collection that was withdrawn -> when, and its info-hashes */
     CAT_DB_COUNT
 } cat_db;

@@ -3,7 +3,7 @@
 #include <string.h>
 
 _Static_assert(sizeof(cat_hash_key) == 53 && sizeof(cat_age_key) == 28 && sizeof(cat_gone_value) == 9 &&
-                   sizeof(cat_newest_key) == 56 && sizeof(cat_previous) == 60,
+                   sizeof(cat_newest_key) == 56 && sizeof(cat_obfuscated_key) == 52 && sizeof(cat_previous) == 60,
                "keys have no gaps");
 
 static MDB_val val_of(const void *bytes, apr_size_t size)
@@ -78,8 +78,9 @@ static int put_hashes(const cat_txn *txn, const cat_path_key *key, int published
     int rc = 0;
 
     for (int i = 0; rc == 0 && i < count; i++)
-        if ((rc = del_hash(txn, &hashes[i], published, key)) == 0)
-            rc = put_hash(txn, &hashes[i], !published, key);
+        if ((rc = del_hash(txn, &hashes[i], published, key)) == 0 &&
+            (rc = put_hash(txn, &hashes[i], !published, key)) == 0)
+            rc = cat_point_obfuscated(txn, &hashes[i], key, published);
     return rc;
 }
 
@@ -113,14 +114,16 @@ static int del_hashes(const cat_txn *txn, const cat_path_key *key, const cat_rec
     int count = cat_record_hashes(record, hashes), rc = 0;
 
     for (int i = 0; rc == 0 && i < count; i++)
-        if ((rc = del_hash(txn, &hashes[i], 0, key)) == 0)
-            rc = del_hash(txn, &hashes[i], 1, key);
+        if ((rc = del_hash(txn, &hashes[i], 0, key)) == 0 && (rc = del_hash(txn, &hashes[i], 1, key)) == 0)
+            rc = cat_point_obfuscated(txn, &hashes[i], key, 0);
     return rc;
 }
 
 int cat_del_by_search(const cat_txn *txn, cat_db db, const cat_path_key *path)
 {
-    const apr_size_t wanted = db == CAT_DB_HASH ? sizeof(cat_hash_key) : sizeof(cat_newest_key);
+    const apr_size_t wanted = db == CAT_DB_HASH         ? sizeof(cat_hash_key)
+                              : db == CAT_DB_OBFUSCATED ? sizeof(cat_obfuscated_key)
+                                                        : sizeof(cat_newest_key);
     MDB_cursor *cursor;
     MDB_val key, value;
     int rc = mdb_cursor_open(txn->txn, txn->db[db], &cursor);
@@ -141,10 +144,14 @@ int cat_del_by_search(const cat_txn *txn, cat_db db, const cat_path_key *path)
 /* What points to the record. When it is damaged, nothing tells its info-hashes but a search of them all. */
 static int del_pointers(const cat_txn *txn, const cat_path_key *key, const cat_record *record)
 {
-    int rc;
+    static const cat_db tables[] = {CAT_DB_HASH, CAT_DB_OBFUSCATED, CAT_DB_NEWEST};
+    int rc = 0;
 
-    if (!record)
-        return (rc = cat_del_by_search(txn, CAT_DB_HASH, key)) != 0 ? rc : cat_del_by_search(txn, CAT_DB_NEWEST, key);
+    if (!record) {
+        for (unsigned i = 0; rc == 0 && i < sizeof tables / sizeof *tables; i++)
+            rc = cat_del_by_search(txn, tables[i], key);
+        return rc;
+    }
     return (rc = cat_list_newest(txn, key, record, NULL)) != 0 ? rc : del_hashes(txn, key, record);
 }
 

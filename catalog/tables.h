@@ -27,6 +27,20 @@ int cat_put_gone(const cat_txn *txn, const bt_infohash *hash, cat_standing why, 
 int cat_get_gone(const cat_txn *txn, const bt_infohash *hash, cat_standing *why);
 int cat_del_gone(const cat_txn *txn, const bt_infohash *hash);
 
+/* --- obfuscated.c: results of cat_obfuscate are also ENOMEM --- */
+
+/** SHA1("req2", info-hash), by which an encrypted handshake names a torrent. */
+int cat_obfuscate(const bt_infohash *hash, bt_infohash *obfuscated);
+
+/** Lists an info-hash of a path by it, or no longer. */
+int cat_point_obfuscated(const cat_txn *txn, const bt_infohash *hash, const cat_path_key *path, int published);
+
+/** Finds the info-hash of a published file; what does not bear it out is passed over. */
+int cat_get_obfuscated(const cat_txn *txn, const bt_infohash *obfuscated, bt_infohash *hash);
+
+/** Which of a record's info-hashes is it? @return MDB_NOTFOUND if none */
+int cat_record_obfuscated(const cat_record *record, const bt_infohash *obfuscated, bt_infohash *hash);
+
 enum { CAT_GONE_MAX = 10000, CAT_GONE_DAYS = 7, CAT_PREVIOUS_DAYS = 30 };
 
 /** Lists a record among the newest of its site, in place of where `old` was; either may be NULL. */
@@ -59,6 +73,11 @@ typedef struct {
     unsigned char withdrawn; /* 0 or 1 */
     cat_path_key path;
 } cat_hash_key;
+
+typedef struct {
+    bt_infohash obfuscated;
+    cat_path_key path;
+} cat_obfuscated_key;
 
 typedef struct {
     unsigned char time[8]; /* cat_put_time */

@@ -140,7 +140,7 @@ static void test_cut_short(void **state)
     fixture *f = *state;
     image img = make_image(f);
     const apr_size_t sizes[] = {0,    1,    15,   100,   4095,         4096,           4097,
-                                8191, 8192, 8193, 12288, img.size / 2, img.size - 4096};
+                                8191, 8192, 8193, 12288, img.size / 2, img.size - img.size / 8}; /* the very last pages may be free ones */
 
     for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         forget_bad(f);

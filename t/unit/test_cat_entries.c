@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include <apr_strings.h>
+#include <openssl/sha.h>
 
 static bt_infohash cut(const tg_torrent *torrent)
 {
@@ -84,6 +85,54 @@ static void test_found_by_either_hash(void **state)
     assert_int_equal(cat_standing_of(f->catalog, &v2), CAT_PUBLISHED);
     assert_int_equal(cat_standing_of(f->catalog, &torrent.v1), CAT_PUBLISHED);
     assert_int_equal(cat_standing_of(f->catalog, &other), CAT_UNKNOWN);
+    fix_free_torrent(&torrent);
+}
+
+/* SHA1("req2" + hash), as the specification of encrypted handshakes has it. */
+static int finds_obfuscated(fixture *f, const bt_infohash *hash)
+{
+    unsigned char bytes[4 + BT_HASH_SIZE] = {'r', 'e', 'q', '2'}, obfuscated[BT_HASH_SIZE];
+    apr_status_t status;
+    bt_infohash found;
+
+    memcpy(bytes + 4, hash->b, BT_HASH_SIZE);
+    SHA1(bytes, sizeof bytes, obfuscated);
+    status = cat_find_obfuscated(f->catalog, obfuscated, &found);
+    if (status == APR_SUCCESS)
+        assert_memory_equal(found.b, hash->b, BT_HASH_SIZE);
+    else
+        assert_int_equal(status, APR_NOTFOUND);
+    return status == APR_SUCCESS;
+}
+
+/* Each of its hashes, and only while it is published; of two files with the same torrent one is enough. */
+static void test_found_by_obfuscated_hashes(void **state)
+{
+    fixture *f = *state;
+    tg_torrent torrent = fix_torrent(TG_HYBRID, 1, 100, 0);
+    bt_infohash v2, none = {{7}};
+    bt_stamp stamp = fix_stamp(1);
+
+    memset(torrent.v1_keyless.b, 0x44, BT_HASH_SIZE);
+    memset(torrent.v1_alone.b, 0x55, BT_HASH_SIZE);
+    v2 = cut(&torrent);
+    fix_open(f);
+    assert_false(finds_obfuscated(f, &torrent.v1));
+    assert_int_equal(fix_put(f->catalog, "/a", "u", 1, &stamp, &torrent), APR_SUCCESS);
+    assert_int_equal(fix_put(f->catalog, "/b", "u", 1, &stamp, &torrent), APR_SUCCESS);
+    assert_true(finds_obfuscated(f, &torrent.v1) && finds_obfuscated(f, &v2));
+    assert_true(finds_obfuscated(f, &torrent.v1_keyless) && finds_obfuscated(f, &torrent.v1_alone));
+    assert_false(finds_obfuscated(f, &none));
+    assert_int_equal(cat_withdraw(f->catalog, "/a", CAT_PROTECTED), APR_SUCCESS);
+    assert_true(finds_obfuscated(f, &v2));
+    assert_int_equal(cat_withdraw(f->catalog, "/b", CAT_CHANGED), APR_SUCCESS);
+    assert_false(finds_obfuscated(f, &torrent.v1) || finds_obfuscated(f, &v2));
+    fix_check(f->catalog);
+    assert_int_equal(cat_grant(f->catalog, "/a", "u", 2, 1), APR_SUCCESS);
+    assert_true(finds_obfuscated(f, &torrent.v1) && finds_obfuscated(f, &torrent.v1_alone));
+    assert_int_equal(cat_forget(f->catalog, "/a"), APR_SUCCESS);
+    assert_false(finds_obfuscated(f, &torrent.v1));
+    fix_check(f->catalog);
     fix_free_torrent(&torrent);
 }
 
@@ -334,6 +383,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {TEST(test_round_trip),
                                        TEST(test_found_by_either_hash),
+                                       TEST(test_found_by_obfuscated_hashes),
                                        TEST(test_published_ones_come_first),
                                        TEST(test_new_version_replaces_the_old),
                                        TEST(test_same_torrent_again),

@@ -7,6 +7,8 @@
 
 #include <apr_strings.h>
 
+#include "catalog/tables.h"
+
 enum { PATHS = 40, STEPS = 6000, TORRENTS = 15, GROUP_MAX = 8 };
 
 static const char *const hosts[] = {"", "one", "two"};
@@ -168,6 +170,7 @@ static void compare_torrent(world *w, unsigned seed)
     bt_infohash hash = bt_infohash_truncate(&w->torrents[seed].v2);
     cat_entry entry;
     cat_standing standing = cat_standing_of(w->f->catalog, &hash);
+    bt_infohash obfuscated, found;
 
     for (unsigned n = 0; n < PATHS; n++)
         if (w->paths[n].known && w->paths[n].torrent == seed) {
@@ -179,6 +182,8 @@ static void compare_torrent(world *w, unsigned seed)
         assert_int_equal(entry.published, i < published);
     }
     assert_int_equal(cat_find_hash(w->f->catalog, &hash, (int)known, w->pool, &entry), APR_NOTFOUND);
+    assert_int_equal(cat_obfuscate(&hash, &obfuscated), 0);
+    assert_int_equal(cat_find_obfuscated(w->f->catalog, obfuscated.b, &found), published > 0 ? APR_SUCCESS : APR_NOTFOUND);
     if (known > 0)
         assert_int_equal(standing, published > 0 ? CAT_PUBLISHED : CAT_PROTECTED);
     else
