@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import random
+import re
 import shutil
 import subprocess
 import threading
@@ -16,6 +17,16 @@ import libtorrent as lt
 
 from bencode import Torrent
 from waiting import free_port, wait_for
+
+# How each client is told about message stream encryption: "plain" never, "required" with either payload, "rc4" to the end.
+ARIA2_ENCRYPTION = {"plain": (), "required": ("--bt-require-crypto=true",),
+                    "rc4": ("--bt-require-crypto=true", "--bt-min-crypto-level=arc4")}
+RTORRENT_ENCRYPTION = {"plain": "protocol.encryption.set = none", "required": "protocol.encryption.set = require,try_outgoing",
+                       "rc4": "protocol.encryption.set = require,require_RC4,try_outgoing"}
+LIBTORRENT_ENCRYPTION = {"plain": {"out_enc_policy": 2, "in_enc_policy": 2},
+                         "required": {"out_enc_policy": 0, "in_enc_policy": 0, "allowed_enc_level": 3, "prefer_rc4": False},
+                         "rc4": {"out_enc_policy": 0, "in_enc_policy": 0, "allowed_enc_level": 2}}
+TRANSMISSION_ENCRYPTION = {"plain": ("-et",), "required": ("-er",)}
 
 
 def loopback_address():
@@ -46,6 +57,12 @@ class Process:
     def done(self):
         raise NotImplementedError
 
+    says_hash_failed = None
+
+    def hash_failures(self):
+        """How often it found a piece, or how many bytes, to be wrong; as it says itself."""
+        return len(re.findall(self.says_hash_failed, self.output.read_text(errors="replace")))
+
     def wait(self, timeout=120):
         wait_for(f"{self.program} to finish; it said:\n{self.tail()}", self.done, timeout)
 
@@ -67,6 +84,7 @@ class Process:
 class Aria2(Process):
     """aria2c as a visitor runs it: with X-BT-Accept, it gets the torrent under the file's own URL and follows it."""
     program = "aria2c"
+    says_hash_failed = r"we got wrong piece|Bad piece hash"
 
     def __init__(self, box, url, name="aria2", options=(), header="X-BT-Accept: torrent"):
         super().__init__(box, name)
@@ -93,6 +111,10 @@ class Rtorrent(Process):
         self.finished = self.dir / "finished"
         (self.dir / "session").mkdir()
         (self.dir / "it.torrent").write_bytes(torrent.data)
+        self.size = torrent.length
+        script = self.dir / "finish"
+        script.write_text(f"#!/bin/sh\necho $1 $2 >'{self.finished}.new' && mv '{self.finished}.new' '{self.finished}'\n")
+        script.chmod(0o755)
         port = free_port()
         (self.dir / "rtorrent.rc").write_text(f"""
 directory.default.set = {self.dir}
@@ -104,7 +126,7 @@ dht.mode.set = disable
 protocol.pex.set = no
 trackers.use_udp.set = no
 system.umask.set = 0022
-method.set_key = event.download.finished, mark, "execute.nothrow=touch,{self.finished}"
+method.set_key = event.download.finished, mark, "execute.nothrow={self.dir}/finish,$d.down.total=,$d.skip.total="
 log.open_file = "log", {self.dir}/output.log
 log.add_output = "info", "log"
 log.add_output = "tracker_info", "log"
@@ -127,13 +149,18 @@ load.start = {self.dir}/it.torrent
         assert self.process.poll() is None, f"rtorrent ended:\n{self.tail()}"
         return self.finished.exists()
 
+    def hash_failures(self):
+        """It keeps no such number: bytes that it received beyond what there is, at the end."""
+        received, skipped = map(int, self.finished.read_text().split())
+        return received + skipped - self.size
+
 
 class QBittorrent(Process):
     """qbittorrent-nox, which is steered and asked through its Web API. It seeds once it is complete, until it is stopped."""
     program = "qbittorrent-nox"
-    ENCRYPTION = {"allow": 0, "require": 1, "off": 2}
+    ENCRYPTION = {"allowed": 0, "required": 1, "plain": 2}
 
-    def __init__(self, box, torrent: Torrent, name="qbittorrent", encryption="allow"):
+    def __init__(self, box, torrent: Torrent, name="qbittorrent", encryption="allowed"):
         super().__init__(box, name)
         self.address = loopback_address()
         self.web = free_port()
@@ -167,7 +194,7 @@ class QBittorrent(Process):
         """As torrents/info has it, {} before the torrent is loaded."""
         return next(iter(self.ask("torrents/info") or ()), {})
 
-    def wasted(self):
+    def hash_failures(self):
         """Bytes that it threw away: blocks that failed their hash, and such as came twice."""
         return self.ask("torrents/properties", hash=self.status()["hash"])["total_wasted"]
 
@@ -232,7 +259,7 @@ class Libtorrent:
         return status
 
     def wait(self, timeout=120):
-        wait_for(f"libtorrent to finish", self._finished, timeout)
+        wait_for(f"libtorrent to finish", self.done, timeout)
         assert self.status().total_failed_bytes == 0, "a block failed its hash"
         self._flush()
 
@@ -242,8 +269,11 @@ class Libtorrent:
         wait_for("libtorrent to write its file",
                  lambda: any(isinstance(a, lt.cache_flushed_alert) for a in self.session.pop_alerts()))
 
-    def _finished(self):
+    def done(self):
         return self.status().is_finished
+
+    def hash_failures(self):
+        return self.status().total_failed_bytes
 
     def complete(self):
         return self.handle.is_valid() and self.status().is_seeding

@@ -55,6 +55,7 @@ class Namespace:
 class Transmission(Process):
     """transmission-cli inside a namespace. It seeds once it is complete, until it is stopped."""
     program = "transmission-cli"
+    says_hash_failed = "failed its checksum test"
 
     def __init__(self, box, namespace, torrent, name="transmission", port=51413, options=(), url=None, data=None):
         """url: it fetches the torrent by itself, as it does with a link that a user gives it. data: what it has already."""
@@ -84,11 +85,12 @@ class Transmission(Process):
     def stop(self):
         # sudo would not pass on a SIGKILL; transmission-cli ends at SIGTERM, but first tells the tracker.
         if self.process.poll() is None:
-            _root("kill", "-9", *map(str, _descendants(self.process.pid)), check=False)
+            _root("kill", "-9", *map(str, descendants(self.process.pid)), check=False)
         self.process.wait()
 
 
-def _descendants(pid):
+def descendants(pid):
+    """The ids of a process and of all below it."""
     found = [pid]
     for parent in found:
         path = Path(f"/proc/{parent}/task/{parent}/children")
