@@ -7,6 +7,7 @@ typedef struct {
     struct iovec to[SEED_BATCH_BLOCKS];
     apr_int64_t from[SEED_BATCH_BLOCKS]; /* offsets in the torrent */
     int count;
+    unsigned char *buffer;
     apr_size_t length; /* of the buffer that is used */
 } plan;
 
@@ -36,6 +37,7 @@ static void make_plan(plan *p, const seed_peer *peer, unsigned char *buffer, apr
     apr_uint32_t nth;
 
     p->count = 0;
+    p->buffer = buffer;
     p->length = 0;
     if (peer->block.length && !add_block(p, peer->content, &peer->block, peer->block_sent, buffer, room))
         return;
@@ -45,27 +47,56 @@ static void make_plan(plan *p, const seed_peer *peer, unsigned char *buffer, apr
     }
 }
 
-/* Reads blocks that follow each other at once, as peers mostly ask for them. @return 0 if less was read */
-static int read_plan(plan *p, seed_source *source, apr_time_t now)
+/* Leaves whole blocks alone that were read: `got` bytes from the nth on. */
+static void cut(plan *p, int nth, apr_size_t got)
 {
+    const char *end;
+
+    for (; got >= p->to[nth].iov_len; nth++)
+        got -= p->to[nth].iov_len;
+    p->count = nth;
+    if (nth == 0)
+        return;
+    end = (const char *)p->to[nth - 1].iov_base + p->to[nth - 1].iov_len;
+    p->length = (apr_size_t)(end - (const char *)p->buffer);
+}
+
+/* Reads blocks that follow each other at once, as peers mostly ask for them. @return 0 if it failed */
+static int read_plan(plan *p, seed_source *source, const seed_fetched *fetched, apr_time_t now, apr_int64_t *cold)
+{
+    struct iovec to[SEED_BATCH_BLOCKS];
     int first = 0, next;
+    apr_size_t got;
 
     for (; first < p->count; first = next) {
         apr_int64_t end = p->from[first];
+        seed_read_result result;
 
-        for (next = first; next < p->count && p->from[next] == end; next++)
+        for (next = first; next < p->count && p->from[next] == end; next++) {
+            to[next - first] = p->to[next];
             end += (apr_int64_t)p->to[next].iov_len;
-        if (!seed_source_read(source, p->to + first, next - first, p->from[first], now))
+        }
+        result = seed_source_read(source, to, next - first, p->from[first], now, fetched, &got);
+        if (result == SEED_READ_FAILED)
             return 0;
+        if (result == SEED_READ_DONE)
+            continue;
+        *cold = p->from[first] + (apr_int64_t)got;
+        cut(p, first, got);
+        return 1;
     }
     return 1;
 }
 
-apr_size_t seed_batch_fill(const seed_peer *peer, seed_source *source, unsigned char *buffer, apr_size_t room,
-                           apr_time_t now)
+apr_size_t seed_batch_fill(const seed_peer *peer, seed_source *source, const seed_fetched *fetched,
+                           unsigned char *buffer, apr_size_t room, apr_time_t now, apr_int64_t *cold)
 {
     plan p;
 
+    *cold = -1;
     make_plan(&p, peer, buffer, room < SEED_BATCH_SIZE ? room : SEED_BATCH_SIZE);
-    return p.count > 1 && read_plan(&p, source, now) ? p.length : 0;
+    if (p.count < 2 || !read_plan(&p, source, fetched, now, cold) || p.count == 0)
+        return 0;
+    *cold = -1; /* what is there goes first */
+    return p.length;
 }

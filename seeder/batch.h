@@ -12,12 +12,14 @@ enum {
 
 /**
  * Reads what a peer is to be sent next: the rest of the block that was begun, then the blocks that wait, in order, as many
- * as fit. The peer itself stays as it is.
- * @param buffer  SEED_BATCH_SIZE bytes
- * @param room    the most bytes that are wanted
- * @return how many bytes there are, or 0 if that would be less than two blocks, or if not all could be read
+ * as fit and are in the page cache. The peer itself stays as it is.
+ * @param buffer   SEED_BATCH_SIZE bytes
+ * @param room     the most bytes that are wanted
+ * @param fetched  see seed_source_read
+ * @param cold     where in the torrent bytes are missing, if nothing could be read for that; else -1
+ * @return how many bytes there are, or 0 if there would be less than two blocks, or if not all could be read
  */
-apr_size_t seed_batch_fill(const seed_peer *peer, seed_source *source, unsigned char *buffer, apr_size_t room,
-                           apr_time_t now);
+apr_size_t seed_batch_fill(const seed_peer *peer, seed_source *source, const seed_fetched *fetched,
+                           unsigned char *buffer, apr_size_t room, apr_time_t now, apr_int64_t *cold);
 
 #endif

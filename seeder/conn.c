@@ -173,6 +173,7 @@ void seed_conn_release(seed_loop *loop, seed_conn *conn)
     APR_RING_REMOVE(conn, all);
     seed_conn_place(loop, conn, SEED_DEAD);
     seed_conn_line_up(loop, conn, 0);
+    seed_forget_read(loop, conn);
     seed_leave_swarm(loop, conn);
     seed_peer_free(&conn->peer);
 }
@@ -239,7 +240,7 @@ void seed_conn_park(seed_loop *loop, seed_conn *conn)
         seed_conn_place(loop, conn, SEED_RUNNING);
     else
         seed_conn_place(loop, conn, SEED_NOWHERE);
-    seed_conn_line_up(loop, conn, !asking && conn->writable && seed_peer_has_output(&conn->peer));
+    seed_conn_line_up(loop, conn, !asking && !conn->reading && conn->writable && seed_peer_has_output(&conn->peer));
 }
 
 void seed_conn_run(seed_loop *loop, seed_conn *conn)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-seed_files *seed_files_make(int most)
+seed_files *seed_files_make(int most, const seed_disk *disk)
 {
     seed_files *made = malloc(sizeof *made + (size_t)most * sizeof made->slots[0]);
     int i;
@@ -16,6 +16,7 @@ seed_files *seed_files_make(int most)
     APR_RING_INIT(&made->unused, seed_file, line);
     made->count = 0;
     made->most = most;
+    made->disk = disk;
     for (i = 0; i < most; i++)
         APR_RING_INSERT_TAIL(&made->unused, &made->slots[i], seed_file, line);
     return made;

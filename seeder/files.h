@@ -9,6 +9,7 @@
 #include <apr_time.h>
 
 #include "base/ring.h"
+#include "seeder/disk.h"
 
 enum { SEED_FILES_MAX = 1024 }; /* open at once */
 
@@ -27,12 +28,17 @@ APR_RING_HEAD(seed_file_line, seed_file);
 typedef struct {
     struct seed_file_line open, unused;
     int count, most;
+    const seed_disk *disk;
     char path[PATH_MAX]; /* scratch for whoever puts a path together */
     seed_file slots[];
 } seed_files;
 
-/** @param most  files that may be open at once, at least 1. @return NULL if there is no memory */
-seed_files *seed_files_make(int most);
+/**
+ * @param most  files that may be open at once, at least 1
+ * @param disk  how they are read; outlives it
+ * @return NULL if there is no memory
+ */
+seed_files *seed_files_make(int most, const seed_disk *disk);
 
 /** Closes all that are open. */
 void seed_files_free(seed_files *files);

@@ -12,6 +12,7 @@ const seed_limits seed_limits_default = {
     .seed_grace = 10 * APR_USEC_PER_SEC,
     .turn = 10 * APR_USEC_PER_SEC,
     .freshness = APR_USEC_PER_SEC,
+    .fetched = APR_USEC_PER_SEC,
     .tick = APR_USEC_PER_SEC,
     .ask = APR_USEC_PER_SEC / 20,
     .handover = 3 * APR_USEC_PER_SEC,
@@ -28,4 +29,5 @@ const seed_limits seed_limits_default = {
     },
     .ban = {8, 600 * APR_USEC_PER_SEC, 1800 * APR_USEC_PER_SEC},
     .swarm_share = 4,
+    .disk = &seed_disk_kernel,
 };

@@ -5,6 +5,7 @@
 #include <apr_time.h>
 
 #include "seeder/bans.h"
+#include "seeder/disk.h"
 #include "seeder/rules.h"
 
 /* Read-only while a seeder uses it. Times in microseconds. */
@@ -18,6 +19,7 @@ typedef struct {
     apr_interval_time_t turn;       /* shortest time that a peer is served while others wait */
     apr_interval_time_t freshness;  /* how long a look at a file's stamp counts */
     apr_interval_time_t file_idle;  /* a file stays open without use */
+    apr_interval_time_t fetched;    /* what was read from a disk for a peer counts as being in the page cache */
     apr_interval_time_t tick;       /* between two sweeps over all peers */
     apr_interval_time_t ask;        /* until permit() is asked again */
     apr_interval_time_t handover;   /* for the next seeder to take up what did not fit into the mailbox */
@@ -27,6 +29,7 @@ typedef struct {
     seed_rule_bound rules[SEED_RULE_COUNT];
     seed_ban_bound ban;
     int swarm_share;                /* a torrent may have so many times as many peers as places are free */
+    const seed_disk *disk;          /* how files are read */
 } seed_limits;
 
 extern const seed_limits seed_limits_default;

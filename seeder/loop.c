@@ -63,10 +63,13 @@ static apr_status_t watch_all(seed_loop *loop, int wake)
 
     loop->wake = (seed_watch){SEED_WATCH_WAKE, wake};
     loop->mailbox = (seed_watch){SEED_WATCH_MAILBOX, config->mailbox->read_fd};
+    loop->disk = (seed_watch){SEED_WATCH_READER, seed_reader_fd(loop->reader)};
     loop->listeners = apr_pcalloc(loop->pool, (apr_size_t)(config->listener_count + 1) * sizeof *loop->listeners);
     status = watch(loop, &loop->wake);
     if (status == APR_SUCCESS)
         status = watch(loop, &loop->mailbox);
+    if (status == APR_SUCCESS)
+        status = watch(loop, &loop->disk);
     for (i = 0; status == APR_SUCCESS && i < config->listener_count; i++) {
         loop->listeners[i] = (seed_watch){SEED_WATCH_LISTENER, config->listeners[i]};
         status = watch(loop, &loop->listeners[i]);
@@ -108,7 +111,7 @@ apr_status_t seed_loop_open(seed_loop **opened, const seed_config *config, const
     loop->next_tick = loop->now + limits->tick;
     loop->max_peers = affordable_peers(config->max_peers > 0 ? config->max_peers : 1);
     loop->slots = seed_choker_slots(config->upload_slots, config->upload_rate);
-    loop->files = seed_files_make(SEED_FILES_MAX);
+    loop->files = seed_files_make(SEED_FILES_MAX, limits->disk);
     loop->addresses = seed_addresses_make();
     loop->swarms = apr_hash_make(pool);
     loop->input = apr_palloc(pool, SEED_INPUT_SIZE);
@@ -120,7 +123,8 @@ apr_status_t seed_loop_open(seed_loop **opened, const seed_config *config, const
     loop->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (loop->epoll < 0)
         return errno;
-    if (!loop->addresses || !loop->files || !make_own_id(loop))
+    if (!loop->addresses || !loop->files || !make_own_id(loop) ||
+        seed_reader_open(&loop->reader, limits->disk) != APR_SUCCESS)
         return APR_ENOMEM;
     return watch_all(loop, wake);
 }
@@ -219,6 +223,9 @@ static void dispatch(seed_loop *loop, const struct epoll_event *event)
     case SEED_WATCH_LISTENER:
         accept_peers(loop, watched->fd);
         break;
+    case SEED_WATCH_READER:
+        seed_take_read(loop);
+        break;
     case SEED_WATCH_PEER:
         conn = (seed_conn *)watched;
         if (conn->place == SEED_DEAD)
@@ -315,6 +322,7 @@ void seed_loop_close(seed_loop *loop)
         seed_conn_close(loop, APR_RING_FIRST(&loop->all), SEED_CLOSE_SHUTDOWN);
     seed_conn_bury(loop);
     seed_addresses_free(loop->addresses);
+    seed_reader_close(loop->reader);
     seed_files_free(loop->files);
     if (loop->epoll >= 0)
         close(loop->epoll);

@@ -12,6 +12,7 @@
 #include "seeder/measure.h"
 #include "seeder/peer.h"
 #include "seeder/rate.h"
+#include "seeder/reader.h"
 #include "seeder/swarm.h"
 
 enum {
@@ -22,7 +23,7 @@ enum {
 };
 
 /* What an event of epoll is about; the first member of whatever it points to. */
-typedef enum { SEED_WATCH_WAKE, SEED_WATCH_MAILBOX, SEED_WATCH_LISTENER, SEED_WATCH_PEER } seed_watch_kind;
+typedef enum { SEED_WATCH_WAKE, SEED_WATCH_MAILBOX, SEED_WATCH_LISTENER, SEED_WATCH_READER, SEED_WATCH_PEER } seed_watch_kind;
 
 typedef struct {
     seed_watch_kind kind;
@@ -48,6 +49,8 @@ typedef struct seed_conn {
     unsigned sending : 1;                             /* it has something to send, and its socket takes it */
     unsigned settling : 1;                            /* taken over, its torrent being looked up */
     seed_content expected;                            /* what its record says of that torrent */
+    seed_read *reading;                               /* its next block comes from a disk; NULL: it waits for none */
+    seed_fetched fetched;                             /* what was read for it last */
     APR_RING_ENTRY(seed_conn) all;
     APR_RING_ENTRY(seed_conn) here; /* in the ring of `place` */
     APR_RING_ENTRY(seed_conn) line; /* in its swarm's line, if it is sending */
@@ -61,13 +64,15 @@ typedef struct {
     const seed_limits *limits;
     apr_pool_t *pool, *scratch;
     int epoll;
-    seed_watch wake, mailbox, *listeners;
+    seed_watch wake, mailbox, disk, *listeners;
     int listeners_off; /* out of descriptors: not accepting until the next tick */
     apr_time_t now;    /* monotonic, microseconds, read once a turn */
     apr_time_t next_tick, next_ask;
     unsigned char own_id[PW_PEER_ID_SIZE];
     int max_peers, slots, peers;
     seed_files *files;
+    seed_reader *reader;
+    int reading; /* peers that wait for a disk */
     seed_rate rate;
     seed_measure measure;
     seed_addresses *addresses;
@@ -127,6 +132,12 @@ void seed_conn_bury(seed_loop *loop);
 
 /** Sends, at most a quantum to each of as many as wait, in fair order and as far as the rate allows. */
 void seed_transmit(seed_loop *loop);
+
+/** Lets those go on whose blocks have been read. */
+void seed_take_read(seed_loop *loop);
+
+/** It does not wait for a disk any more. */
+void seed_forget_read(seed_loop *loop, seed_conn *conn);
 
 /* --- admit.c: which torrent a peer gets --- */
 

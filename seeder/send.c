@@ -68,18 +68,22 @@ static seed_send_result send_padding(seed_peer *peer, int socket, apr_size_t len
     return SEED_SEND_DONE;
 }
 
-static seed_send_result send_payload(seed_peer *peer, int socket, seed_source *source, apr_size_t room, apr_time_t now,
-                                     seed_sent *sent)
+static seed_send_result send_payload(seed_peer *peer, int socket, seed_source *source, const seed_fetched *fetched,
+                                     apr_size_t room, apr_time_t now, seed_sent *sent)
 {
     apr_uint32_t done = peer->block_sent - PW_PIECE_HEADER;
     apr_size_t want = peer->block.length - done;
+    apr_int64_t at = seed_content_offset(peer->content, &peer->block) + done;
     seed_segment from;
     off_t offset;
     ssize_t n;
 
-    if (seed_source_at(source, seed_content_offset(peer->content, &peer->block) + done, want < room ? want : room, now,
-                       &from) != APR_SUCCESS)
+    if (seed_source_at(source, at, want < room ? want : room, now, &from) != APR_SUCCESS)
         return SEED_SEND_FILE;
+    if (!seed_source_is_ready(source, &from, at, now, fetched)) {
+        sent->cold = at;
+        return SEED_SEND_COLD;
+    }
     if (from.file < 0)
         return send_padding(peer, socket, from.length, now, sent);
     offset = (off_t)from.offset;
@@ -123,15 +127,17 @@ static void note_batch(seed_peer *peer, apr_size_t bytes, apr_time_t now, seed_s
 
 /* Two system calls and two copies for many blocks cost less than two calls without a copy for each (bench/seed).
  * @return 0 if there is no batch: blocks go one by one */
-static int send_batch(seed_peer *peer, int socket, seed_source *source, unsigned char *buffer, apr_size_t room,
-                      apr_time_t now, seed_sent *sent, seed_send_result *result)
+static int send_batch(seed_peer *peer, int socket, seed_source *source, const seed_fetched *fetched,
+                      unsigned char *buffer, apr_size_t room, apr_time_t now, seed_sent *sent, seed_send_result *result)
 {
     apr_size_t taken = socket_room(socket), length;
     ssize_t n;
 
-    length = seed_batch_fill(peer, source, buffer, room < taken ? room : taken, now);
+    length = seed_batch_fill(peer, source, fetched, buffer, room < taken ? room : taken, now, &sent->cold);
+    if (sent->cold >= 0)
+        *result = SEED_SEND_COLD;
     if (length == 0)
-        return 0;
+        return sent->cold >= 0;
     n = send(socket, buffer, length, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n < 0)
         *result = failed();
@@ -140,21 +146,21 @@ static int send_batch(seed_peer *peer, int socket, seed_source *source, unsigned
     return 1;
 }
 
-static seed_send_result send_next(seed_peer *peer, int socket, seed_source *source, apr_size_t room, apr_time_t now,
-                                  seed_sent *sent)
+static seed_send_result send_next(seed_peer *peer, int socket, seed_source *source, const seed_fetched *fetched,
+                                  apr_size_t room, apr_time_t now, seed_sent *sent)
 {
     if (peer->block.length && peer->block_sent < PW_PIECE_HEADER)
         return send_header(peer, socket, now, sent);
     if (peer->block.length)
-        return send_payload(peer, socket, source, room, now, sent);
+        return send_payload(peer, socket, source, fetched, room, now, sent);
     if (peer->out.length)
         return send_control(peer, socket, now, sent);
     seed_peer_next_block(peer);
     return SEED_SEND_DONE;
 }
 
-seed_send_result seed_send(seed_peer *peer, int socket, seed_source *source, unsigned char *buffer, apr_size_t quantum,
-                           apr_time_t now, seed_sent *sent)
+seed_send_result seed_send(seed_peer *peer, int socket, seed_source *source, const seed_fetched *fetched,
+                           unsigned char *buffer, apr_size_t quantum, apr_time_t now, seed_sent *sent)
 {
     seed_send_result result = SEED_SEND_DONE;
 
@@ -164,10 +170,28 @@ seed_send_result seed_send(seed_peer *peer, int socket, seed_source *source, uns
         apr_size_t room = quantum - sent->bytes;
         int many = peer->requests.count + (peer->block.length > 0) > 1 && !peer->out.length;
 
-        if (!many || !send_batch(peer, socket, source, buffer, room, now, sent, &result))
-            result = send_next(peer, socket, source, room, now, sent);
+        if (!many || !send_batch(peer, socket, source, fetched, buffer, room, now, sent, &result))
+            result = send_next(peer, socket, source, fetched, room, now, sent);
     }
     return result == SEED_SEND_DONE && seed_peer_has_output(peer) ? SEED_SEND_MORE : result;
+}
+
+apr_size_t seed_send_wants(const seed_peer *peer, apr_int64_t cold)
+{
+    apr_int64_t end = cold + 1, most = cold + SEED_FETCH_MAX;
+    apr_uint32_t nth;
+
+    if (peer->block.length)
+        end = seed_content_offset(peer->content, &peer->block) + peer->block.length;
+    for (nth = 0; nth < peer->requests.count && end < most; nth++) {
+        const seed_block *block = seed_requests_at(&peer->requests, nth);
+        apr_int64_t at = seed_content_offset(peer->content, block);
+
+        if (at <= (end > cold ? end : cold) && at + block->length > end)
+            end = at + block->length;
+    }
+    end = end < most ? end : most;
+    return end > cold ? (apr_size_t)(end - cold) : 1;
 }
 
 apr_uint64_t seed_taken(int socket)

@@ -257,7 +257,7 @@ static apr_size_t least(apr_size_t length, apr_int64_t other)
 
 static void zeros(seed_segment *segment, apr_size_t length)
 {
-    *segment = (seed_segment){-1, 0, length};
+    *segment = (seed_segment){-1, 0, length, NULL};
 }
 
 apr_status_t seed_source_at(seed_source *source, apr_int64_t offset, apr_size_t length, apr_time_t now,
@@ -279,54 +279,12 @@ apr_status_t seed_source_at(seed_source *source, apr_int64_t offset, apr_size_t 
     status = use_member(source, nth, now);
     if (status != APR_SUCCESS)
         return status;
-    *segment = (seed_segment){source->states[nth].file->fd, inside,
-                              least(length, member->stamp.size - inside)};
+    *segment = (seed_segment){source->states[nth].file->fd, inside, least(length, member->stamp.size - inside),
+                              source->states[nth].file};
     return APR_SUCCESS;
 }
 
-/* --- reading --- */
-
-/* Fills whole buffers as far as the run reaches, or else a part of the first. @return how many bytes; 0 if not all came */
-static apr_size_t fill(struct iovec *to, int count, const seed_segment *from)
+const seed_disk *seed_source_disk(const seed_source *source)
 {
-    struct iovec part = {to->iov_base, least(to->iov_len, (apr_int64_t)from->length)};
-    apr_size_t length = part.iov_len;
-    int whole = 1;
-
-    if (from->file < 0) {
-        memset(part.iov_base, 0, length);
-        return length;
-    }
-    while (whole < count && length + to[whole].iov_len <= from->length)
-        length += to[whole++].iov_len;
-    if (preadv(from->file, whole > 1 ? to : &part, whole, (off_t)from->offset) != (ssize_t)length)
-        return 0;
-    return length;
-}
-
-/* Passes over bytes that are there. */
-static void advance(struct iovec **to, int *count, apr_size_t done)
-{
-    for (; *count > 0 && done >= (*to)->iov_len; ++*to, --*count)
-        done -= (*to)->iov_len;
-    if (done > 0) {
-        (*to)->iov_base = (char *)(*to)->iov_base + done;
-        (*to)->iov_len -= done;
-    }
-}
-
-int seed_source_read(seed_source *source, struct iovec *to, int count, apr_int64_t offset, apr_time_t now)
-{
-    apr_size_t left = 0, done;
-    seed_segment from;
-    int i;
-
-    for (i = 0; i < count; i++)
-        left += to[i].iov_len;
-    for (; left > 0; left -= done, offset += (apr_int64_t)done) {
-        if (seed_source_at(source, offset, left, now, &from) != APR_SUCCESS || (done = fill(to, count, &from)) == 0)
-            return 0;
-        advance(&to, &count, done);
-    }
-    return 1;
+    return source->files->disk;
 }

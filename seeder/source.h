@@ -20,7 +20,14 @@ typedef struct {
     int file;           /* the source's, until the next call; -1: zeros */
     apr_int64_t offset; /* in the file */
     apr_size_t length;  /* at least 1 */
+    seed_file *open;    /* the same file; NULL: zeros */
 } seed_segment;
+
+/* Bytes of a torrent that were just brought into the page cache for somebody. */
+typedef struct {
+    apr_int64_t from, to;
+    apr_time_t until; /* how long that counts */
+} seed_fetched;
 
 /**
  * Takes one file, which is looked at by its path, and opened when a block of it is needed.
@@ -56,12 +63,31 @@ apr_int64_t seed_source_length(const seed_source *source);
 apr_status_t seed_source_at(seed_source *source, apr_int64_t offset, apr_size_t length, apr_time_t now,
                             seed_segment *segment);
 
+typedef enum {
+    SEED_READ_DONE,
+    SEED_READ_COLD,  /* what follows is not in the page cache: see reader.h */
+    SEED_READ_FAILED /* it cannot be read */
+} seed_read_result;
+
 /**
- * Reads bytes that follow each other.
- * @param to  scratch: changed on the way
- * @return 0 if not all could be read
+ * Reads bytes that follow each other, without waiting for a disk.
+ * @param to       scratch: changed on the way
+ * @param fetched  what was brought in for this reader, which is read at any rate; NULL: waiting is allowed
+ * @param got      how many bytes were read
  */
-int seed_source_read(seed_source *source, struct iovec *to, int count, apr_int64_t offset, apr_time_t now);
+seed_read_result seed_source_read(seed_source *source, struct iovec *to, int count, apr_int64_t offset, apr_time_t now,
+                                  const seed_fetched *fetched, apr_size_t *got);
+
+/**
+ * Is a run in the page cache (as far as its ends and every 16 KiB tell), so that sendfile(2) does not wait?
+ * @param run     cut to what is
+ * @param offset  of the run in the torrent
+ */
+int seed_source_is_ready(seed_source *source, seed_segment *run, apr_int64_t offset, apr_time_t now,
+                         const seed_fetched *fetched);
+
+/** How its files are read. */
+const seed_disk *seed_source_disk(const seed_source *source);
 
 /** Is nothing known to have changed? Looks at a single file at most once in the interval; never at one of several. */
 int seed_source_fresh(seed_source *source, apr_time_t now);

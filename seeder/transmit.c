@@ -37,6 +37,60 @@ static void on_file_failure(seed_loop *loop, seed_conn *conn)
     }
 }
 
+/* --- waiting for a disk --- */
+
+void seed_forget_read(seed_loop *loop, seed_conn *conn)
+{
+    if (!conn->reading)
+        return;
+    seed_read_abandon(conn->reading);
+    conn->reading = NULL;
+    loop->reading--;
+}
+
+/* What was read counts for so long: if it has left the page cache by then, it is read again. */
+static void note_fetched(seed_loop *loop, seed_conn *conn)
+{
+    conn->fetched.until = loop->now + loop->limits->fetched;
+}
+
+/* Has what a peer waits for read on a thread that may wait. Where that cannot be, the loop waits. */
+static void begin_read(seed_loop *loop, seed_conn *conn, apr_int64_t cold)
+{
+    seed_segment run;
+
+    if (seed_source_at(conn->swarm->source, cold, seed_send_wants(&conn->peer, cold), loop->now, &run) != APR_SUCCESS ||
+        run.file < 0)
+        return; /* the next try to send says why */
+    conn->fetched.from = cold;
+    conn->fetched.to = cold + (apr_int64_t)run.length;
+    conn->reading = seed_reader_begin(loop->reader, run.file, run.offset, run.length, conn);
+    if (conn->reading)
+        loop->reading++;
+    else
+        note_fetched(loop, conn);
+}
+
+void seed_take_read(seed_loop *loop)
+{
+    apr_status_t status;
+    seed_conn *conn;
+
+    while ((conn = seed_reader_finished(loop->reader, &status))) {
+        conn->reading = NULL;
+        loop->reading--;
+        note_fetched(loop, conn);
+        if (status == APR_SUCCESS) {
+            seed_conn_park(loop, conn);
+        } else {
+            errno = status;
+            on_file_failure(loop, conn);
+        }
+    }
+}
+
+/* --- sending --- */
+
 /* Sends to one peer. @return 0 if it was closed, and perhaps its swarm with it */
 static int transmit(seed_loop *loop, seed_conn *conn, seed_flow *flow, apr_size_t allowed)
 {
@@ -48,14 +102,16 @@ static int transmit(seed_loop *loop, seed_conn *conn, seed_flow *flow, apr_size_
         return 0;
     if (swarm)
         seed_swarm_note_use(loop, swarm);
-    result = seed_send(&conn->peer, conn->watch.fd, swarm ? swarm->source : NULL, loop->output, allowed,
-                       loop->now, &sent);
+    result = seed_send(&conn->peer, conn->watch.fd, swarm ? swarm->source : NULL, &conn->fetched, loop->output,
+                       allowed, loop->now, &sent);
     count_sent(loop, conn, &sent);
     seed_fair_spend(&loop->fair, flow, sent.bytes);
     if (result == SEED_SEND_BLOCKED)
         conn->writable = 0;
     if (result == SEED_SEND_GONE)
         seed_conn_close(loop, conn, SEED_CLOSE_GONE);
+    if (result == SEED_SEND_COLD)
+        begin_read(loop, conn, sent.cold);
     if (result == SEED_SEND_FILE)
         on_file_failure(loop, conn);
     return result != SEED_SEND_GONE && result != SEED_SEND_FILE;

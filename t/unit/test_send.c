@@ -1,6 +1,7 @@
 /* The send path with a real socket and a real file: whatever way the bytes go, the peer gets the same stream. */
 #include "t/unit/unit.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@ static seed_source *source;
 static seed_files *files;
 static char path[] = "/tmp/bthttp-send-XXXXXX";
 static int ends[2];
+static seed_fetched fetched;
 static seed_sent all; /* summed up */
 
 static int set_up(void **state)
@@ -29,13 +31,14 @@ static int set_up(void **state)
     bt_stamp stamp;
     int file;
 
+    memset(&fetched, 0, sizeof fetched);
     unit_fill(&seed, data, LENGTH); /* what follows is zeros, which padded blocks end with */
     strcpy(path + sizeof path - 7, "XXXXXX");
     file = mkstemp(path);
     if (write(file, data, LENGTH) != LENGTH || bt_stamp_fd(file, &stamp) != APR_SUCCESS)
         return -1;
     close(file);
-    files = seed_files_make(4);
+    files = seed_files_make(4, &seed_disk_kernel);
     if (seed_source_open_file(&source, files, path, &stamp, APR_USEC_PER_SEC, NOW) != APR_SUCCESS || socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) != 0)
         return -1;
     seed_peer_init(&peer, &seed_limits_default, NOW);
@@ -84,7 +87,7 @@ static size_t take(size_t at)
 static seed_send_result send_once(size_t quantum)
 {
     seed_sent sent;
-    seed_send_result result = seed_send(&peer, ends[0], source, buffer, quantum, NOW, &sent);
+    seed_send_result result = seed_send(&peer, ends[0], source, &fetched, buffer, quantum, NOW, &sent);
 
     assert_true(sent.payload <= sent.bytes);
     all.bytes += sent.bytes;
@@ -189,7 +192,7 @@ static void no_more_than_the_quantum(void **state)
 
     ask_in_order(100);
     for (size_t quantum = 1; quantum < 400000; quantum = quantum * 3 / 2 + 1) {
-        assert_int_not_equal(seed_send(&peer, ends[0], source, buffer, quantum, NOW, &sent), SEED_SEND_GONE);
+        assert_int_not_equal(seed_send(&peer, ends[0], source, &fetched, buffer, quantum, NOW, &sent), SEED_SEND_GONE);
         /* Only a header may be finished beyond it. */
         assert_true(sent.bytes < quantum + PW_PIECE_HEADER);
         while (recv(ends[1], buffer, sizeof buffer, MSG_DONTWAIT) > 0)
@@ -227,10 +230,120 @@ static void a_file_that_became_shorter(void **state)
         at = take(at);
         if (result == SEED_SEND_FILE)
             break;
-        assert_true(result == SEED_SEND_MORE || result == SEED_SEND_BLOCKED);
+        if (result == SEED_SEND_COLD) /* what is missing was looked for on the disk */
+            fetched = (seed_fetched){0, LENGTH, NOW + 1};
+        else
+            assert_true(result == SEED_SEND_MORE || result == SEED_SEND_BLOCKED);
     }
     assert_int_equal(all.blocks, 20);
     assert_int_equal(all.payload, 20 * 16384 + 5000);
+}
+
+/* --- a disk that is slow: only what was fetched can be read at once --- */
+
+static struct {
+    apr_int64_t from, to; /* of the file, in the page cache */
+    int peeks;
+    int error; /* what peeking says instead */
+} cache;
+
+static ssize_t peek_at_cache(void *baton, int file, const struct iovec *to, int count, apr_int64_t offset)
+{
+    apr_int64_t end = offset;
+
+    cache.peeks++;
+    for (int i = 0; i < count; i++)
+        end += (apr_int64_t)to[i].iov_len;
+    errno = cache.error ? cache.error : EAGAIN;
+    if (cache.error || offset < cache.from || offset >= cache.to)
+        return -1;
+    return preadv(file, to, count, offset) && end <= cache.to ? (ssize_t)(end - offset) : (ssize_t)(cache.to - offset);
+}
+
+static const seed_disk slow = {peek_at_cache, NULL, NULL};
+
+/* Reads whatever the peer waits for when it must, and counts how often. */
+static int send_all_from_a_slow_disk(size_t quantum)
+{
+    seed_send_result result = SEED_SEND_MORE;
+    size_t at = 0;
+    int reads = 0;
+    seed_sent sent;
+
+    while (result != SEED_SEND_DONE) {
+        result = seed_send(&peer, ends[0], source, &fetched, buffer, quantum, NOW, &sent);
+        assert_true(result != SEED_SEND_FILE && result != SEED_SEND_GONE);
+        at = take(at);
+        if (result != SEED_SEND_COLD)
+            continue;
+        assert_true(sent.cold < cache.from || sent.cold >= cache.to);
+        fetched.until = NOW + 1;
+        cache.from = fetched.from = sent.cold;
+        cache.to = fetched.to = sent.cold + (apr_int64_t)seed_send_wants(&peer, sent.cold);
+        reads++;
+    }
+    while (at < wanted.length)
+        at = take(at);
+    return reads;
+}
+
+static int set_up_slow(void **state)
+{
+    memset(&cache, 0, sizeof cache);
+    if (set_up(state) != 0)
+        return -1;
+    files->disk = &slow;
+    return 0;
+}
+
+static void what_follows_is_read_at_once(void **state)
+{
+    ask_in_order(150); /* 2.4 MB: a megabyte at a time */
+    assert_int_equal(send_all_from_a_slow_disk(1 << 20), 3);
+}
+
+static void blocks_from_anywhere_of_a_slow_disk(void **state)
+{
+    uint64_t seed = 3;
+
+    for (int i = 0; i < 200; i++)
+        ask((apr_uint32_t)unit_below(&seed, PIECES - 1), (apr_uint32_t)unit_below(&seed, 4) * 16384, 16384);
+    assert_in_range(send_all_from_a_slow_disk(60000), 100, 400);
+}
+
+/* What is there goes out; the rest does not make it wait. */
+static void what_is_there_is_sent_first(void **state)
+{
+    seed_sent sent;
+
+    cache.to = 3 * 16384 + 100;
+    ask_in_order(10);
+    assert_int_equal(seed_send(&peer, ends[0], source, &fetched, buffer, 1 << 20, NOW, &sent), SEED_SEND_COLD);
+    assert_int_equal(sent.blocks, 3);
+    assert_in_range(sent.cold, 3 * 16384, 3 * 16384 + 100);
+    assert_int_equal(seed_send_wants(&peer, 3 * 16384), 7 * 16384);
+}
+
+/* It was fetched, and is gone again: it is read once more if that was long ago, else at any rate. */
+static void what_was_fetched_counts_for_a_while(void **state)
+{
+    seed_sent sent;
+
+    ask_in_order(4);
+    fetched = (seed_fetched){0, 1 << 20, NOW}; /* until now */
+    assert_int_equal(seed_send(&peer, ends[0], source, &fetched, buffer, 1 << 20, NOW, &sent), SEED_SEND_COLD);
+    fetched.until = NOW + 1;
+    assert_int_equal(seed_send(&peer, ends[0], source, &fetched, buffer, 1 << 20, NOW, &sent), SEED_SEND_DONE);
+    assert_int_equal(sent.blocks, 4);
+}
+
+/* A file system that cannot tell what is in the page cache: it is asked once, and everything is fetched first. */
+static void a_file_system_that_cannot_tell(void **state)
+{
+    cache.error = EOPNOTSUPP;
+    ask_in_order(100);
+    assert_int_equal(send_all_from_a_slow_disk(1 << 20), 2);
+    assert_int_equal(cache.peeks, 1);
 }
 
 static void a_peer_that_is_gone(void **state)
@@ -253,6 +366,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(control_bytes_between_blocks, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_file_that_became_shorter, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_peer_that_is_gone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_follows_is_read_at_once, set_up_slow, tear_down),
+        cmocka_unit_test_setup_teardown(blocks_from_anywhere_of_a_slow_disk, set_up_slow, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_there_is_sent_first, set_up_slow, tear_down),
+        cmocka_unit_test_setup_teardown(what_was_fetched_counts_for_a_while, set_up_slow, tear_down),
+        cmocka_unit_test_setup_teardown(a_file_system_that_cannot_tell, set_up_slow, tear_down),
     };
 
     apr_initialize();

@@ -46,7 +46,7 @@ static int set_up(void **state)
     assert_non_null(mkdtemp(directory));
     strcat(directory, "/");
     seed = 11;
-    files = seed_files_make(FILES);
+    files = seed_files_make(FILES, &seed_disk_kernel);
     source = NULL;
     files_before = open_files();
     return 0;
@@ -139,7 +139,7 @@ static int read_by_buffers(apr_int64_t offset, size_t size, apr_time_t now)
 {
     static unsigned char got[4 * PIECE + 64];
     struct iovec to[8] = {{0}}, kept[8];
-    size_t left = size, at = 0;
+    size_t left = size, at = 0, read;
     int used = 0;
 
     while (left > 0) {
@@ -150,8 +150,9 @@ static int read_by_buffers(apr_int64_t offset, size_t size, apr_time_t now)
     }
     memcpy(kept, to, sizeof to);
     memset(got, 0xee, sizeof got);
-    if (!seed_source_read(source, to, used, offset, now))
+    if (seed_source_read(source, to, used, offset, now, NULL, &read) != SEED_READ_DONE)
         return 0;
+    assert_int_equal(read, size);
     for (int i = 0; i < used; i++) {
         unsigned char *end = (unsigned char *)kept[i].iov_base + kept[i].iov_len;
         assert_memory_equal(kept[i].iov_base, all + offset, kept[i].iov_len);
@@ -485,7 +486,7 @@ static void blocks_to_a_peer(void **state)
             blocks[k].length = 1 + (apr_uint32_t)unit_below(&seed, PIECE - blocks[k].begin);
             assert_int_equal(seed_requests_push(&peer.requests, &blocks[k], 10), 1);
         }
-        while (seed_send(&peer, ends[0], source, buffer, 1 + unit_below(&seed, 100000), NOW, &sent) == SEED_SEND_MORE)
+        while (seed_send(&peer, ends[0], source, NULL, buffer, 1 + unit_below(&seed, 100000), NOW, &sent) == SEED_SEND_MORE)
             ;
         assert_false(seed_peer_has_output(&peer));
         for (int k = 0; k < number; k++) {

@@ -1,0 +1,42 @@
+/* Threads that wait for the disk in place of the loop: they bring parts of files into the page cache, and the loop hears
+ * when they are there. There are none until something must be read. */
+#ifndef SEED_READER_H
+#define SEED_READER_H
+
+#include "seeder/disk.h"
+
+typedef struct seed_reader seed_reader;
+typedef struct seed_read seed_read; /* one that is under way */
+
+enum { SEED_READER_THREADS = 4 };
+
+/** @param disk  outlives it */
+apr_status_t seed_reader_open(seed_reader **reader, const seed_disk *disk);
+
+/** Ends the threads, waiting for what they are reading; what waits is not read. No read may be used afterwards. */
+void seed_reader_close(seed_reader *reader);
+
+/** Becomes readable when something is finished. */
+int seed_reader_fd(const seed_reader *reader);
+
+/* All that follows: the seeder's thread. */
+
+/**
+ * Begins to read a part of a file.
+ * @param file    may be closed afterwards: the reader has a copy
+ * @param waiter  who waits; given back by seed_reader_finished
+ * @return NULL if there is no memory, descriptor or thread for it
+ */
+seed_read *seed_reader_begin(seed_reader *reader, int file, apr_int64_t offset, apr_size_t length, void *waiter);
+
+/** Nobody waits for it any more. It is freed when it is finished. */
+void seed_read_abandon(seed_read *read);
+
+/**
+ * Takes what is finished, one after the other; what was abandoned is passed over.
+ * @param status  why it could not be read, or APR_SUCCESS
+ * @return its waiter; NULL: nothing is finished now
+ */
+void *seed_reader_finished(seed_reader *reader, apr_status_t *status);
+
+#endif
