@@ -75,11 +75,13 @@ static seed_address address_of(int fd)
 }
 
 /* Counts the peer's address; 0 if it has too many connections. */
-static int count_address(seed_loop *loop, const seed_address *address, int is_new)
+static int count_address(seed_loop *loop, seed_address *address, int is_new)
 {
-    int most = loop->config->max_peers_per_ip;
+    int most = loop->config->max_peers_per_ip, count = seed_addresses_add(loop->addresses, address);
 
-    if (seed_addresses_add(loop->addresses, address) <= most || most <= 0 || !is_new)
+    if (count == 0)
+        address->family = 0; /* no memory: what is not counted must not be taken back */
+    if (count <= most || most <= 0 || !is_new)
         return 1;
     seed_addresses_remove(loop->addresses, address);
     return 0;
@@ -118,7 +120,7 @@ seed_conn *seed_conn_take(seed_loop *loop, int fd, int is_new)
     conn = calloc(1, sizeof *conn);
     if (!conn) {
         seed_addresses_remove(loop->addresses, &address);
-        refuse(loop, fd, SEED_CLOSE_FULL);
+        refuse(loop, fd, SEED_CLOSE_NO_MEMORY);
         return NULL;
     }
     conn->watch = (seed_watch){SEED_WATCH_PEER, fd};

@@ -47,7 +47,7 @@ const char *seed_close_name(seed_close_reason reason)
         "bad-message", "bad-request", "flood",             "slow-reader",  "idle",      "full",
         "full-address", "also-seed",   "read-error",        "shutdown",
         "have-flood",  "metadata-flood", "pex-flood",      "hash-flood",   "request-flood", "full-swarm",
-        "trickle",     "banned",
+        "trickle",     "banned",         "no-memory",
     };
 
     return reason < SEED_CLOSE_REASONS ? names[reason] : "?";

@@ -34,6 +34,7 @@ typedef enum {
     SEED_CLOSE_FULL_SWARM,        /* its torrent has its share of all peers already */
     SEED_CLOSE_TRICKLE,           /* takes what it asked for by drops, to keep its place */
     SEED_CLOSE_BANNED,            /* its address broke rules before */
+    SEED_CLOSE_NO_MEMORY,         /* none was left for what it needs */
     SEED_CLOSE_REASONS
 } seed_close_reason;
 

@@ -232,6 +232,8 @@ apr_status_t seed_handover_write(bt_buf *out, const seed_peer *peer)
     apr_size_t start = out->length;
     unsigned i;
 
+    if (peer->out.status != APR_SUCCESS) /* it misses a message: nobody may go on with it */
+        return peer->out.status;
     seed_put_u32(out, VERSION);
     seed_put_u32(out, 0);
     /* A look-up under way is begun again by the next seeder. */

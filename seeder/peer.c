@@ -134,7 +134,7 @@ seed_verdict seed_peer_admit(seed_peer *peer, const seed_content *content, const
     greet(peer, own_id);
     say_pieces(peer, first);
     if (peer->out.status != APR_SUCCESS)
-        return seed_peer_close_for(peer, SEED_CLOSE_FULL);
+        return seed_peer_close_for(peer, SEED_CLOSE_NO_MEMORY);
     return seed_peer_read_kept(peer, now);
 }
 
@@ -291,6 +291,8 @@ seed_verdict seed_peer_tick(seed_peer *peer, int writable, apr_uint64_t taken, a
 {
     const seed_limits *limits = peer->limits;
 
+    if (peer->out.status != APR_SUCCESS) /* something was to be told it, and could not be written down */
+        return seed_peer_close_for(peer, SEED_CLOSE_NO_MEMORY);
     if (peer->state != SEED_PEER_LIVE)
         return now - peer->started >= limits->handshake ? seed_peer_close_for(peer, SEED_CLOSE_HANDSHAKE_TIMEOUT)
                                                         : SEED_PEER_GO_ON;

@@ -42,7 +42,7 @@ static seed_verdict on_have(seed_peer *peer, apr_uint32_t piece, apr_time_t now)
         return no_news(peer, 0, now);
     change = seed_pieces_set(&peer->pieces, peer->content->pieces, piece);
     if (change == SEED_PIECES_NO_MEMORY)
-        return seed_peer_close_for(peer, SEED_CLOSE_FULL);
+        return seed_peer_close_for(peer, SEED_CLOSE_NO_MEMORY);
     if (change == SEED_PIECES_SAME)
         return no_news(peer, 0, now);
     check_complete(peer, now);
@@ -60,7 +60,7 @@ static seed_verdict on_bitfield(seed_peer *peer, const pw_message *message)
         return seed_peer_close_for(peer, SEED_CLOSE_BAD_MESSAGE);
     change = seed_pieces_merge(&peer->pieces, peer->content->pieces, message->body);
     if (change == SEED_PIECES_NO_MEMORY)
-        return seed_peer_close_for(peer, SEED_CLOSE_FULL);
+        return seed_peer_close_for(peer, SEED_CLOSE_NO_MEMORY);
     tell_of_many(peer, change);
     return SEED_PEER_GO_ON;
 }
@@ -243,7 +243,7 @@ seed_verdict seed_peer_input(seed_peer *peer, const unsigned char *bytes, apr_si
             return verdict;
     }
     if (bt_buf_add(&peer->in, bytes + used, length - used) != APR_SUCCESS)
-        return seed_peer_close_for(peer, SEED_CLOSE_FULL);
+        return seed_peer_close_for(peer, SEED_CLOSE_NO_MEMORY);
     return used ? SEED_PEER_GO_ON : seed_peer_read_kept(peer, now);
 }
 
