@@ -33,6 +33,7 @@ void seed_join_swarm(seed_loop *loop, seed_conn *conn, seed_swarm *swarm)
 {
     seed_conn_line_up(loop, conn, 0); /* its line is another one now */
     conn->swarm = swarm;
+    swarm->loop = loop;
     swarm->peers++;
     seed_swarm_note_use(loop, swarm);
     APR_RING_INSERT_TAIL(&swarm->mates, conn, seed_conn, mates);
@@ -58,6 +59,7 @@ void seed_leave_swarm(seed_loop *loop, seed_conn *conn)
 
     if (!swarm)
         return;
+    seed_crowd_leave(conn);
     conn->swarm = NULL;
     APR_RING_REMOVE(conn, mates);
     swarm->peers--;
@@ -198,11 +200,12 @@ int seed_admit(seed_loop *loop, seed_conn *conn)
     }
     seed_join_swarm(loop, conn, swarm);
     verdict = seed_peer_admit(&conn->peer, seed_swarm_content(swarm, &conn->peer.theirs.hash), loop->own_id,
-                              SEED_SHOW_ALL, loop->now);
+                              seed_crowd_first(loop, swarm), loop->now);
     if (verdict == SEED_PEER_CLOSE) {
         seed_conn_close(loop, conn, conn->peer.reason);
         return 0;
     }
+    seed_crowd_join(loop, conn);
     return 1;
 }
 
@@ -223,6 +226,7 @@ int seed_settle(seed_loop *loop, seed_conn *conn)
         seed_conn_close(loop, conn, SEED_CLOSE_WITHDRAWN);
         return 0;
     }
+    seed_crowd_resume(loop, conn);
     seed_swarm_make_due(loop, swarm);
     return seed_conn_resume(loop, conn);
 }

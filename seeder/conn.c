@@ -227,8 +227,10 @@ static int receive(seed_loop *loop, seed_conn *conn)
         return 0;
     if (!live && conn->peer.state == SEED_PEER_LIVE)
         seed_count(&loop->config->counters->handshakes, 1);
-    if (conn->swarm && (before ^ conn->peer.flags) & SEED_PEER_INTERESTED)
+    if (conn->swarm && ((before ^ conn->peer.flags) & SEED_PEER_INTERESTED || live != (conn->peer.state == SEED_PEER_LIVE)))
         seed_swarm_make_due(loop, conn->swarm);
+    if (conn->swarm && conn->swarm->spread)
+        seed_crowd_feed(loop, conn); /* it may have said that it has what it was shown */
     return 1;
 }
 

@@ -28,6 +28,7 @@ const seed_limits seed_limits_default = {
         [SEED_RULE_REQUEST] = {6000, APR_USEC_PER_SEC / 400},
     },
     .ban = {8, 600 * APR_USEC_PER_SEC, 1800 * APR_USEC_PER_SEC},
+    .crowd = 4,
     .swarm_share = 4,
     .disk = &seed_disk_kernel,
 };

@@ -28,6 +28,7 @@ typedef struct {
     apr_uint32_t requests;          /* of one peer that wait */
     seed_rule_bound rules[SEED_RULE_COUNT];
     seed_ban_bound ban;
+    int crowd;                      /* peers from which on a torrent's are a crowd: see spread.h */
     int swarm_share;                /* a torrent may have so many times as many peers as places are free */
     const seed_disk *disk;          /* how files are read */
 } seed_limits;

@@ -88,6 +88,7 @@ static void init_rings(seed_loop *loop)
     APR_RING_INIT(&loop->due, seed_swarm, due);
     APR_RING_INIT(&loop->known, seed_swarm, all);
     APR_RING_INIT(&loop->active, seed_swarm, active);
+    APR_RING_INIT(&loop->crowds, seed_swarm, crowds);
 }
 
 /* "-BH" and a version, as others do it; the rest is drawn by lot. */

@@ -51,6 +51,7 @@ typedef struct seed_conn {
     seed_content expected;                            /* what its record says of that torrent */
     seed_read *reading;                               /* its next block comes from a disk; NULL: it waits for none */
     seed_fetched fetched;                             /* what was read for it last */
+    seed_share share;                                 /* in the spread of its swarm */
     APR_RING_ENTRY(seed_conn) all;
     APR_RING_ENTRY(seed_conn) here; /* in the ring of `place` */
     APR_RING_ENTRY(seed_conn) line; /* in its swarm's line, if it is sending */
@@ -58,8 +59,9 @@ typedef struct seed_conn {
 } seed_conn;
 
 APR_RING_HEAD(seed_swarms_due, seed_swarm);
+APR_RING_HEAD(seed_crowds, seed_swarm);
 
-typedef struct {
+typedef struct seed_loop {
     const seed_config *config;
     const seed_limits *limits;
     apr_pool_t *pool, *scratch;
@@ -88,6 +90,7 @@ typedef struct {
     struct seed_swarms_due active; /* those where something happened within a tick */
     apr_uint64_t catalog_version;  /* of the catalogue, as it was when last looked at */
     unsigned to_look_up;           /* swarms of `known` that are to be looked up since it changed */
+    struct seed_crowds crowds; /* swarms that have a spread */
     unsigned char *input;       /* SEED_INPUT_SIZE */
     unsigned char *output;      /* SEED_BATCH_SIZE */
     unsigned char *mail_buffer; /* SEED_MAIL_MAX */
@@ -176,7 +179,37 @@ void seed_tick(seed_loop *loop);
 /** Goes on with the round through all swarms that follows a change of the catalogue, by a part at a time. */
 void seed_look_up_some(seed_loop *loop);
 void seed_ask_again(seed_loop *loop);
+
+/* --- turns.c: who is served --- */
 void seed_choke_due(seed_loop *loop);
+
+/* --- crowd.c: who is shown which piece (spread.h) --- */
+
+/** How a peer that has just joined this swarm begins. */
+seed_show seed_crowd_first(seed_loop *loop, seed_swarm *swarm);
+
+/** It was admitted; or taken over, with what it was shown. */
+void seed_crowd_join(seed_loop *loop, seed_conn *conn);
+void seed_crowd_resume(seed_loop *loop, seed_conn *conn);
+void seed_crowd_leave(seed_conn *conn);
+
+/** Could it be shown more? Then it may be unchoked, even if it knows of nothing yet that it wants. */
+int seed_crowd_is_hungry(const seed_conn *conn);
+
+/** May it be served now, as far as the crowd is concerned? */
+int seed_crowd_may_serve(const seed_loop *loop, const seed_conn *conn);
+
+/** Shows it what it is to be shown now. The caller parks it. */
+void seed_crowd_feed(seed_loop *loop, seed_conn *conn);
+
+/** It was choked. */
+void seed_crowd_choked(seed_conn *conn);
+
+/** It was sent bytes of blocks. The caller parks it. */
+void seed_crowd_sent(seed_loop *loop, seed_conn *conn, apr_size_t payload);
+
+/** Once a second. */
+void seed_crowds_tick(seed_loop *loop);
 
 /* --- leave.c --- */
 

@@ -93,6 +93,7 @@ static seed_swarm *make(const cat_entry *entry)
     APR_RING_ELEM_INIT(made, due);
     APR_RING_ELEM_INIT(made, all);
     APR_RING_ELEM_INIT(made, active);
+    APR_RING_ELEM_INIT(made, crowds);
     APR_RING_INIT(&made->mates, seed_conn, mates);
     seed_line_init(&made->line);
     return made;

@@ -7,8 +7,10 @@
 #include "seeder/fair.h"
 #include "seeder/peer.h"
 #include "seeder/source.h"
+#include "seeder/spread.h"
 
 struct seed_conn;
+struct seed_loop;
 APR_RING_HEAD(seed_conns, seed_conn);
 
 /* Connections that have something to send and may. */
@@ -32,6 +34,9 @@ typedef struct seed_swarm {
     seed_source *source;
     seed_line line;
     int is_due, is_active;
+    seed_spread *spread; /* NULL: no crowd */
+    struct seed_loop *loop;
+    APR_RING_ENTRY(seed_swarm) crowds; /* in the loop's ring, while it has a spread */
     int peers;
     struct seed_conns mates;
 } seed_swarm;

@@ -1,62 +1,7 @@
 #include "seeder/loop.h"
 
-#include <stdlib.h>
-
 #include "base/log.h"
 #include "seeder/send.h"
-
-/* Gathers the peers of a swarm that the choker may consider. */
-static int gather(seed_swarm *swarm, seed_candidate *candidates)
-{
-    seed_conn *conn;
-    int count = 0;
-
-    APR_RING_FOREACH(conn, &swarm->mates, seed_conn, mates)
-    {
-        const seed_peer *peer = &conn->peer;
-        if (peer->state != SEED_PEER_LIVE || !(peer->flags & (SEED_PEER_INTERESTED | SEED_PEER_UNCHOKED)))
-            continue;
-        candidates[count].peer = conn;
-        candidates[count].since = peer->since;
-        candidates[count].turns = peer->turns;
-        candidates[count].interested = (peer->flags & SEED_PEER_INTERESTED) != 0;
-        candidates[count].unchoked = (peer->flags & SEED_PEER_UNCHOKED) != 0;
-        count++;
-    }
-    return count;
-}
-
-static void choke_swarm(seed_loop *loop, seed_swarm *swarm)
-{
-    seed_candidate *candidates = malloc((apr_size_t)swarm->peers * sizeof *candidates);
-    int count, i;
-
-    if (!candidates)
-        return;
-    count = gather(swarm, candidates);
-    seed_choker_decide(candidates, count, loop->slots, loop->now, loop->limits->turn);
-    for (i = 0; i < count; i++) {
-        seed_conn *conn = candidates[i].peer;
-        if (candidates[i].serve == candidates[i].unchoked)
-            continue;
-        if (candidates[i].serve)
-            seed_peer_unchoke(&conn->peer, loop->now);
-        else
-            seed_peer_choke(&conn->peer, loop->now);
-        seed_conn_park(loop, conn);
-    }
-    free(candidates);
-}
-
-void seed_choke_due(seed_loop *loop)
-{
-    while (!APR_RING_EMPTY(&loop->due, seed_swarm, due)) {
-        seed_swarm *swarm = APR_RING_FIRST(&loop->due);
-        APR_RING_REMOVE(swarm, due);
-        swarm->is_due = 0;
-        choke_swarm(loop, swarm);
-    }
-}
 
 /* Is it still what the catalogue publishes, and may it still be seeded? @return 0 if it was dissolved */
 static int look_up(seed_loop *loop, seed_swarm *swarm)
@@ -172,6 +117,7 @@ void seed_tick(seed_loop *loop)
             seed_conn_park(loop, conn);
     }
     check_swarms(loop);
+    seed_crowds_tick(loop);
     if (loop->jobs)
         seed_jobs_tick(loop->jobs);
 }

@@ -114,6 +114,8 @@ static int transmit(seed_loop *loop, seed_conn *conn, seed_flow *flow, apr_size_
         begin_read(loop, conn, sent.cold);
     if (result == SEED_SEND_FILE)
         on_file_failure(loop, conn);
+    else if (result != SEED_SEND_GONE)
+        seed_crowd_sent(loop, conn, sent.payload);
     return result != SEED_SEND_GONE && result != SEED_SEND_FILE;
 }
 

@@ -135,6 +135,8 @@ def test_a_thousand_requests_and_no_reading(server):
     slow = [Peer(server.address, server.made.hash, source=HERE, receive_buffer=4096, timeout=120) for _ in range(10)]
     for peer in slow:
         peer.interest()
+    for peer in slow:
+        peer.wait_shown(*range(server.made.piece_count))
         for i in range(1000):
             peer.request(i % server.made.piece_count, 0)
     with Peer(server.address, server.made.hash, source="127.6.6.6") as honest:

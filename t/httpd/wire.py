@@ -34,6 +34,7 @@ class Peer:
         self.socket.connect(address)
         self.buffer = b""
         self.choked = True
+        self.all_shown, self.shown = False, set()  # which pieces the seed has, as far as it has told
         self.seen = []  # ids of messages, in order
         if info_hash is not None:
             self.raw(handshake(info_hash, reserved))
@@ -99,6 +100,10 @@ class Peer:
             self.choked = False
         if message[0] == CHOKE:
             self.choked = True
+        if message[0] in (BITFIELD, HAVE_ALL):
+            self.all_shown = True
+        if message[0] == HAVE:
+            self.shown.add(struct.unpack(">I", message[1:])[0])
         return message[0], message[1:]
 
     def until(self, kind):
@@ -125,8 +130,15 @@ class Peer:
         assert len(payload) == 8 + length
         return payload[8:]
 
+    def wait_shown(self, *pieces):
+        """Waits until we are told of these: in a crowd the seed shows them bit by bit. Nothing may be asked for at the time."""
+        while not self.all_shown and not self.shown.issuperset(pieces):
+            self.receive()
+        return self
+
     def piece(self, torrent, index):
         """One whole piece, its SHA-1 checked."""
+        self.wait_shown(index)
         size = torrent.piece_size(index)
         data = b"".join(self.block(index, at, min(BLOCK, size - at)) for at in range(0, size, BLOCK))
         if torrent.has_v1:

@@ -58,6 +58,7 @@ world *world_make(void)
     w->limits = seed_limits_default;
     w->limits.lock = 5000;
     w->limits.tick = 20000;
+    w->limits.crowd = 1 << 20; /* whoever comes is shown everything */
     w->limits.freshness = 20000;
     w->config.state_dir = w->directory;
     assert_int_equal(seed_mailbox_create(&mailbox, w->pool), APR_SUCCESS);

@@ -1,0 +1,423 @@
+#include "seeder/spread.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    WINDOW_MIN = 2,            /* pieces that a peer may be shown and not have yet */
+    WINDOW_BYTES = 256 * 1024, /* and at least so many bytes of them */
+    STARTERS = 4,              /* pieces that a newcomer is given whatever the swarm does, to have something to trade */
+    PATIENCE = 3,              /* seconds without a piece from anybody: then the seed must feed a peer */
+    STALLED = 4,               /* seconds in which a peer takes nothing: then others may have what it was being given */
+    COST_PARTS = 12,           /* yielding may cost the swarm one of so many parts of its speed */
+    LEAST_PARTS = 16,          /* and the seed goes on with one of so many parts of its own */
+    SMOOTH = 4,                /* ticks that a rate is averaged over */
+    PEAK_DECAY = 256,          /* ticks */
+    UNWANTED_GROWTH = 4,       /* of the window of a peer that wants nothing of what it was shown */
+    HOARD = 8,                 /* pieces not passed on, beyond twice the average, from which on a peer is shown less */
+    PASSED_DECAY = 32,         /* ticks */
+    IDS_MAX = 0x10000
+};
+
+struct seed_spread {
+    apr_uint32_t pieces, piece_length, window_min;
+    apr_uint32_t fresh;        /* pieces that nobody has and nobody is being given */
+    apr_uint32_t shares, most; /* entries of by_id that are used; and all */
+    apr_uint64_t unpassed, has; /* of all shares together */
+    apr_uint64_t dice;
+    apr_time_t ticked;
+    apr_int64_t gained, sent, gaining, sending; /* as in a share */
+    apr_int64_t peak;        /* bytes a second that the seed sends when it does not yield */
+    apr_int64_t budget;      /* bytes that it may send while it yields */
+    int fed;                 /* the leechers feed each other well */
+    seed_share **by_id;      /* [0] is nobody */
+    apr_uint16_t *available; /* by piece: how many peers have it */
+    apr_uint16_t *lent;      /* by piece: who alone was shown it, while nobody else has it; 0: nobody */
+};
+
+seed_spread *seed_spread_make(apr_uint32_t pieces, apr_uint32_t piece_length, apr_uint64_t seed, apr_time_t now)
+{
+    seed_spread *spread = calloc(1, sizeof *spread);
+
+    if (!spread)
+        return NULL;
+    spread->available = calloc(pieces, sizeof *spread->available);
+    spread->lent = calloc(pieces, sizeof *spread->lent);
+    if (!spread->available || !spread->lent) {
+        seed_spread_free(spread);
+        return NULL;
+    }
+    spread->pieces = spread->fresh = pieces;
+    spread->piece_length = piece_length;
+    spread->window_min = WINDOW_BYTES / piece_length > WINDOW_MIN ? WINDOW_BYTES / piece_length : WINDOW_MIN;
+    spread->dice = seed | 1;
+    spread->ticked = now;
+    return spread;
+}
+
+void seed_spread_free(seed_spread *spread)
+{
+    if (!spread)
+        return;
+    free(spread->available);
+    free(spread->lent);
+    free(spread->by_id);
+    free(spread);
+}
+
+/* --- who has what --- */
+
+static int is_in(const unsigned char *bits, apr_uint32_t piece)
+{
+    return (bits[piece / 8] & (0x80 >> (piece % 8))) != 0;
+}
+
+static unsigned is_fresh(const seed_spread *spread, apr_uint32_t piece)
+{
+    return !spread->available[piece] && !spread->lent[piece];
+}
+
+static void lend(seed_spread *spread, seed_share *share, apr_uint32_t piece)
+{
+    spread->fresh -= is_fresh(spread, piece);
+    spread->lent[piece] = share->id;
+    spread->unpassed++;
+    share->unpassed++;
+}
+
+static void take_back(seed_spread *spread, apr_uint32_t piece)
+{
+    spread->by_id[spread->lent[piece]]->unpassed--;
+    spread->unpassed--;
+    spread->lent[piece] = 0;
+    spread->fresh += is_fresh(spread, piece);
+}
+
+static void note_shown(seed_spread *spread, seed_share *share, apr_uint32_t piece)
+{
+    share->waiting++;
+    if (is_fresh(spread, piece))
+        lend(spread, share, piece);
+}
+
+static void add_piece(seed_spread *spread, seed_share *share, apr_uint32_t piece)
+{
+    spread->fresh -= is_fresh(spread, piece);
+    if (spread->available[piece] < 0xffff)
+        spread->available[piece]++;
+    share->bits[piece / 8] |= (unsigned char)(0x80 >> (piece % 8));
+    share->has++;
+    spread->has++;
+    if (spread->lent[piece] && spread->lent[piece] != share->id) { /* it was passed on */
+        spread->by_id[spread->lent[piece]]->passed++;
+        take_back(spread, piece);
+    }
+}
+
+static void drop_piece(seed_spread *spread, seed_share *share, apr_uint32_t piece)
+{
+    unsigned was_fresh = is_fresh(spread, piece);
+
+    if (spread->available[piece])
+        spread->available[piece]--;
+    share->bits[piece / 8] &= (unsigned char)~(0x80 >> (piece % 8));
+    share->has--;
+    spread->has--;
+    spread->fresh += is_fresh(spread, piece) - was_fresh;
+}
+
+void seed_spread_has(seed_spread *spread, seed_share *share, apr_uint32_t piece, int now_has, int was_shown,
+                     apr_time_t now)
+{
+    if (!share->id || is_in(share->bits, piece) == now_has)
+        return;
+    if (!now_has) {
+        drop_piece(spread, share, piece);
+        share->waiting += was_shown && !share->whole;
+        return;
+    }
+    add_piece(spread, share, piece);
+    share->waiting -= was_shown && share->waiting;
+    share->took |= was_shown != 0;
+    share->progress = now;
+    if (share->known) { /* what it had when it came was not got here */
+        share->gained += spread->piece_length;
+        spread->gained += spread->piece_length;
+    }
+}
+
+/* --- who is there --- */
+
+static int grow_table(seed_spread *spread)
+{
+    apr_uint32_t most = spread->most ? spread->most * 2 : 16;
+    seed_share **table = most <= IDS_MAX ? realloc(spread->by_id, most * sizeof *table) : NULL;
+
+    if (!table)
+        return 0;
+    memset(table + spread->most, 0, (most - spread->most) * sizeof *table);
+    spread->by_id = table;
+    spread->most = most;
+    return 1;
+}
+
+static int give_id(seed_spread *spread, seed_share *share)
+{
+    apr_uint32_t id;
+
+    if (spread->shares + 1 >= spread->most && !grow_table(spread))
+        return 0;
+    for (id = 1; spread->by_id[id]; id++)
+        ;
+    spread->by_id[id] = share;
+    share->id = (apr_uint16_t)id;
+    spread->shares++;
+    return 1;
+}
+
+int seed_spread_join(seed_spread *spread, seed_share *share, const unsigned char *shown, apr_time_t now)
+{
+    apr_uint32_t piece;
+
+    memset(share, 0, sizeof *share);
+    share->bits = calloc((spread->pieces + 7) / 8, 1);
+    if (!share->bits || !give_id(spread, share)) {
+        free(share->bits);
+        share->bits = NULL;
+        return 0;
+    }
+    share->window = spread->window_min;
+    share->progress = now;
+    share->whole = !shown;
+    for (piece = 0; shown && piece < spread->pieces; piece++) {
+        if (is_in(shown, piece))
+            note_shown(spread, share, piece);
+    }
+    return 1;
+}
+
+void seed_spread_release(seed_spread *spread, seed_share *share)
+{
+    apr_uint32_t piece;
+
+    if (!share->id)
+        return;
+    for (piece = 0; piece < spread->pieces && share->unpassed; piece++) {
+        if (spread->lent[piece] == share->id && !is_in(share->bits, piece))
+            take_back(spread, piece);
+    }
+}
+
+void seed_spread_leave(seed_spread *spread, seed_share *share)
+{
+    apr_uint32_t piece;
+
+    if (!share->id)
+        return;
+    for (piece = 0; piece < spread->pieces && (share->has || share->unpassed); piece++) {
+        if (spread->lent[piece] == share->id)
+            take_back(spread, piece);
+        if (is_in(share->bits, piece))
+            drop_piece(spread, share, piece);
+    }
+    spread->by_id[share->id] = NULL;
+    spread->shares--;
+    free(share->bits);
+    memset(share, 0, sizeof *share);
+}
+
+/* --- what it is shown --- */
+
+/* Does it get next to nothing from others, so that the seed must feed it however well the others do? */
+static int depends(const seed_spread *spread, const seed_share *share, apr_time_t now)
+{
+    apr_int64_t usual = spread->shares ? spread->gaining / spread->shares : 0; /* bytes a second of one of them */
+    apr_interval_time_t patience = PATIENCE * APR_USEC_PER_SEC;
+
+    if (share->has + share->waiting < STARTERS)
+        return 1;
+    if (usual > 0 && PATIENCE * APR_USEC_PER_SEC * (apr_int64_t)spread->piece_length / usual > patience)
+        patience = PATIENCE * APR_USEC_PER_SEC * (apr_int64_t)spread->piece_length / usual;
+    return now - share->progress > patience || (share->sending > 0 && share->sending * 2 >= share->gaining);
+}
+
+static apr_uint32_t window_of(const seed_spread *spread, const seed_share *share)
+{
+    apr_uint64_t average = spread->unpassed / spread->shares;
+
+    if (share->unpassed <= 2 * average + HOARD)
+        return share->window;
+    return share->window / 4 ? share->window / 4 : 1; /* little, but never nothing */
+}
+
+static apr_uint32_t roll(seed_spread *spread, apr_uint32_t below)
+{
+    spread->dice ^= spread->dice >> 12;
+    spread->dice ^= spread->dice << 25;
+    spread->dice ^= spread->dice >> 27;
+    return (apr_uint32_t)((spread->dice * 0x2545F4914F6CDD1DULL >> 33) % below);
+}
+
+/* The rarest piece that it neither has nor was shown, from anywhere. */
+static apr_uint32_t rarest(seed_spread *spread, const seed_share *share, const unsigned char *shown)
+{
+    apr_uint32_t found = SEED_SPREAD_NOTHING, piece = roll(spread, spread->pieces), left, rank, best = (apr_uint32_t)-1;
+    apr_uint32_t floor = spread->fresh ? 0 : 1;
+
+    for (left = spread->pieces; left && best > floor; left--, piece = piece + 1 < spread->pieces ? piece + 1 : 0) {
+        rank = spread->available[piece] ? spread->available[piece] : spread->lent[piece] != 0;
+        if (rank < best && !is_in(share->bits, piece) && !is_in(shown, piece)) {
+            best = rank;
+            found = piece;
+        }
+    }
+    return found;
+}
+
+apr_uint32_t seed_spread_next(seed_spread *spread, seed_share *share, const unsigned char *shown, apr_time_t now)
+{
+    apr_uint32_t piece;
+    int keeps_back;
+
+    if (!share->id || share->whole || share->waiting >= window_of(spread, share))
+        return SEED_SPREAD_NOTHING;
+    keeps_back = seed_spread_yields(spread) && !depends(spread, share, now);
+    if (keeps_back && (spread->budget < spread->piece_length || (apr_uint64_t)share->has * spread->shares > spread->has))
+        return SEED_SPREAD_NOTHING; /* what little there is goes to those who are behind */
+    piece = rarest(spread, share, shown);
+    if (piece == SEED_SPREAD_NOTHING)
+        return piece;
+    if (!share->waiting)
+        share->progress = now;
+    spread->budget -= keeps_back ? spread->piece_length : 0;
+    note_shown(spread, share, piece);
+    return piece;
+}
+
+void seed_spread_dry(seed_spread *spread, seed_share *share, apr_time_t now)
+{
+    if (!share->id || share->whole || share->waiting < window_of(spread, share))
+        return;
+    if (seed_spread_yields(spread) && !depends(spread, share, now))
+        return;
+    share->dried = 1;
+    share->window = share->window < spread->pieces ? share->window * 2 : spread->pieces;
+}
+
+void seed_spread_idle(seed_spread *spread, seed_share *share)
+{
+    if (!share->id || share->whole || !share->offered || share->took)
+        return;
+    seed_spread_release(spread, share);
+    share->dried = 1;
+    share->window = share->window < spread->pieces ? share->window * UNWANTED_GROWTH : spread->pieces;
+}
+
+int seed_spread_is_fast(const seed_spread *spread, const seed_share *share)
+{
+    return share->id && !share->whole && share->window >= spread->pieces / 2;
+}
+
+void seed_spread_whole(seed_spread *spread, seed_share *share)
+{
+    seed_spread_release(spread, share);
+    share->whole = 1;
+    share->waiting = 0;
+}
+
+/* --- the rates --- */
+
+void seed_spread_sent(seed_spread *spread, seed_share *share, apr_size_t bytes, apr_time_t now)
+{
+    if (!share->id)
+        return;
+    share->took = 1;
+    share->sent += (apr_int64_t)bytes;
+    spread->sent += (apr_int64_t)bytes;
+    if (seed_spread_yields(spread) && share->whole && !depends(spread, share, now))
+        spread->budget -= (apr_int64_t)bytes;
+    share->progress = now;
+}
+
+static void average(apr_int64_t *rate, apr_int64_t *bytes, apr_interval_time_t passed)
+{
+    *rate += (*bytes * APR_USEC_PER_SEC / passed - *rate) / SMOOTH;
+    *bytes = 0;
+}
+
+static void tick_share(seed_spread *spread, seed_share *share, apr_interval_time_t passed, apr_time_t now)
+{
+    average(&share->gaining, &share->gained, passed);
+    average(&share->sending, &share->sent, passed);
+    share->passed -= share->passed / PASSED_DECAY;
+    if (!share->dried && share->window > spread->window_min)
+        share->window -= (share->window - spread->window_min + 7) / 8;
+    share->dried = share->took = 0;
+    share->offered = share->waiting > 0;
+    share->known = 1;
+    if (share->waiting && now - share->progress > STALLED * APR_USEC_PER_SEC)
+        seed_spread_release(spread, share);
+}
+
+/* How much the seed sends while it yields is chosen so that the swarm keeps nearly all of its speed. */
+static void measure(seed_spread *spread, apr_interval_time_t passed)
+{
+    apr_int64_t exchange = spread->gaining > spread->sending ? spread->gaining - spread->sending : 0;
+    apr_int64_t allowed = spread->peak - (exchange + spread->peak) / COST_PARTS, most;
+
+    if (allowed < spread->peak / LEAST_PARTS)
+        allowed = spread->peak / LEAST_PARTS;
+    spread->fed = spread->shares >= SEED_SPREAD_FEW && allowed < spread->peak / 4 * 3;
+    if (!seed_spread_yields(spread)) {
+        spread->peak -= spread->peak / PEAK_DECAY;
+        spread->peak = spread->sending > spread->peak ? spread->sending : spread->peak;
+        spread->budget = 0;
+        return;
+    }
+    most = 2 * allowed > 2 * (apr_int64_t)spread->piece_length ? 2 * allowed : 2 * (apr_int64_t)spread->piece_length;
+    spread->budget += allowed * passed / APR_USEC_PER_SEC;
+    if (spread->budget > most)
+        spread->budget = most;
+}
+
+void seed_spread_tick(seed_spread *spread, apr_time_t now)
+{
+    apr_interval_time_t passed = now - spread->ticked;
+    apr_uint32_t id;
+
+    if (passed < APR_USEC_PER_SEC / 4)
+        return;
+    spread->ticked = now;
+    average(&spread->gaining, &spread->gained, passed);
+    average(&spread->sending, &spread->sent, passed);
+    measure(spread, passed);
+    for (id = 1; id < spread->most; id++) {
+        if (spread->by_id[id])
+            tick_share(spread, spread->by_id[id], passed, now);
+    }
+}
+
+int seed_spread_is_young(const seed_spread *spread)
+{
+    return spread->fresh > 0;
+}
+
+int seed_spread_is_lent(const seed_spread *spread, apr_uint32_t piece)
+{
+    return spread->lent[piece] != 0;
+}
+
+int seed_spread_yields(const seed_spread *spread)
+{
+    return spread->fed && !spread->fresh;
+}
+
+int seed_spread_may_serve(const seed_spread *spread, const seed_share *share, apr_time_t now)
+{
+    return !seed_spread_yields(spread) || !share->id || !share->whole || spread->budget > 0 || depends(spread, share, now);
+}
+
+int seed_share_merit(const seed_share *share)
+{
+    return (int)((apr_uint64_t)(share->passed + 1) * 100 / ((apr_uint64_t)share->passed + share->unpassed + 1));
+}

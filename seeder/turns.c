@@ -1,0 +1,62 @@
+/* Who is served: the choker and its connections. */
+#include "seeder/loop.h"
+
+#include <stdlib.h>
+
+/* Gathers the peers of a swarm that the choker may consider. */
+static int gather(const seed_loop *loop, seed_swarm *swarm, seed_candidate *candidates)
+{
+    seed_conn *conn;
+    int count = 0;
+
+    APR_RING_FOREACH(conn, &swarm->mates, seed_conn, mates)
+    {
+        const seed_peer *peer = &conn->peer;
+        int wants = peer->flags & SEED_PEER_INTERESTED || seed_crowd_is_hungry(conn);
+
+        if (peer->state != SEED_PEER_LIVE || !(wants || peer->flags & SEED_PEER_UNCHOKED))
+            continue;
+        candidates[count].peer = conn;
+        candidates[count].since = peer->since;
+        candidates[count].turns = peer->turns;
+        candidates[count].interested = wants && seed_crowd_may_serve(loop, conn);
+        candidates[count].unchoked = (peer->flags & SEED_PEER_UNCHOKED) != 0;
+        count++;
+    }
+    return count;
+}
+
+static void choke_swarm(seed_loop *loop, seed_swarm *swarm)
+{
+    seed_candidate *candidates = malloc((apr_size_t)swarm->peers * sizeof *candidates);
+    int count, i;
+
+    if (!candidates)
+        return;
+    count = gather(loop, swarm, candidates);
+    seed_choker_decide(candidates, count, loop->slots, loop->now, loop->limits->turn);
+    for (i = 0; i < count; i++) {
+        seed_conn *conn = candidates[i].peer;
+        if (candidates[i].serve == candidates[i].unchoked)
+            continue;
+        if (candidates[i].serve) {
+            seed_peer_unchoke(&conn->peer, loop->now);
+            seed_crowd_feed(loop, conn);
+        } else {
+            seed_peer_choke(&conn->peer, loop->now);
+            seed_crowd_choked(conn);
+        }
+        seed_conn_park(loop, conn);
+    }
+    free(candidates);
+}
+
+void seed_choke_due(seed_loop *loop)
+{
+    while (!APR_RING_EMPTY(&loop->due, seed_swarm, due)) {
+        seed_swarm *swarm = APR_RING_FIRST(&loop->due);
+        APR_RING_REMOVE(swarm, due);
+        swarm->is_due = 0;
+        choke_swarm(loop, swarm);
+    }
+}
