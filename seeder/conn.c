@@ -1,4 +1,4 @@
-#include "seeder/loop.h"
+#include "seeder/opening.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -201,14 +201,31 @@ static int obey(seed_loop *loop, seed_conn *conn, seed_verdict verdict)
     return 1;
 }
 
+int seed_conn_input(seed_loop *loop, seed_conn *conn, const unsigned char *bytes, apr_size_t length)
+{
+    return obey(loop, conn, seed_peer_input(&conn->peer, bytes, length, loop->now));
+}
+
 int seed_conn_resume(seed_loop *loop, seed_conn *conn)
 {
-    return obey(loop, conn, seed_peer_input(&conn->peer, loop->input, 0, loop->now));
+    return seed_opening_lasts(&conn->peer) ? seed_opening_input(loop, conn, loop->input, 0)
+                                           : seed_conn_input(loop, conn, loop->input, 0);
+}
+
+/* What came, as it came. */
+static int take_input(seed_loop *loop, seed_conn *conn, unsigned char *bytes, apr_size_t length)
+{
+    if (seed_opening_lasts(&conn->peer))
+        return seed_opening_input(loop, conn, bytes, length);
+    if (conn->peer.stream)
+        seed_opening_decrypt(&conn->peer, bytes, length);
+    return seed_conn_input(loop, conn, bytes, length);
 }
 
 static int receive(seed_loop *loop, seed_conn *conn)
 {
-    apr_size_t room = seed_peer_input_size(&conn->peer, SEED_INPUT_SIZE);
+    apr_size_t room = seed_opening_lasts(&conn->peer) ? seed_opening_room(&conn->peer)
+                                                      : seed_peer_input_size(&conn->peer, SEED_INPUT_SIZE);
     unsigned before = conn->peer.flags;
     int live = conn->peer.state == SEED_PEER_LIVE;
     ssize_t got = recv(conn->watch.fd, loop->input, room, MSG_DONTWAIT);
@@ -223,7 +240,7 @@ static int receive(seed_loop *loop, seed_conn *conn)
     }
     if ((apr_size_t)got < room && !conn->hung_up)
         conn->readable = 0;
-    if (!obey(loop, conn, seed_peer_input(&conn->peer, loop->input, (apr_size_t)got, loop->now)))
+    if (!take_input(loop, conn, loop->input, (apr_size_t)got))
         return 0;
     if (!live && conn->peer.state == SEED_PEER_LIVE)
         seed_count(&loop->config->counters->handshakes, 1);
@@ -236,7 +253,7 @@ static int receive(seed_loop *loop, seed_conn *conn)
 
 void seed_conn_park(seed_loop *loop, seed_conn *conn)
 {
-    int asking = conn->peer.state == SEED_PEER_ASKING || conn->settling;
+    int asking = conn->peer.state == SEED_PEER_ASKING || conn->settling || seed_opening_waits(&conn->peer);
 
     if (asking)
         seed_conn_place(loop, conn, SEED_ASKING);

@@ -5,7 +5,7 @@
 #include <apr_siphash.h>
 #include <apr_time.h>
 
-enum { MAGIC = 0x42544350, LAYOUT = 2 };
+enum { MAGIC = 0x42544350, LAYOUT = 3 };
 
 static const apr_time_t FAILED_FOR = 10 * APR_USEC_PER_SEC;
 
@@ -47,7 +47,7 @@ const char *seed_close_name(seed_close_reason reason)
         "bad-message", "bad-request", "flood",             "slow-reader",  "idle",      "full",
         "full-address", "also-seed",   "read-error",        "shutdown",
         "have-flood",  "metadata-flood", "pex-flood",      "hash-flood",   "request-flood", "full-swarm",
-        "trickle",     "banned",         "no-memory",
+        "trickle",     "banned",         "no-memory",         "bad-encryption", "not-encrypted", "encrypted",
     };
 
     return reason < SEED_CLOSE_REASONS ? names[reason] : "?";

@@ -35,6 +35,9 @@ typedef enum {
     SEED_CLOSE_TRICKLE,           /* takes what it asked for by drops, to keep its place */
     SEED_CLOSE_BANNED,            /* its address broke rules before */
     SEED_CLOSE_NO_MEMORY,         /* none was left for what it needs */
+    SEED_CLOSE_BAD_ENCRYPTION,    /* its encrypted handshake is none, or it offers no stream that we take */
+    SEED_CLOSE_NOT_ENCRYPTED,     /* BTHTTPEncryption require */
+    SEED_CLOSE_ENCRYPTED,         /* BTHTTPEncryption off */
     SEED_CLOSE_REASONS
 } seed_close_reason;
 
@@ -81,6 +84,7 @@ typedef struct {
     apr_uint64_t peers;      /* connected now */
     apr_uint64_t swarms;     /* torrents with a peer now */
     apr_uint64_t peers_taken, handshakes, blocks_sent, bytes_sent, rejects_sent, handovers;
+    apr_uint64_t encrypted_plain, encrypted_rc4; /* encrypted handshakes, by the stream that follows */
     apr_uint64_t hashed_files, hashed_bytes, hash_failures;
     apr_uint64_t mailbox_full;
     apr_uint64_t closed[SEED_CLOSE_REASONS];

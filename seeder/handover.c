@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "seeder/record.h"
+#include "seeder/crypt_record.h"
 
 /* All integers big-endian, 32 bits unless said. Version 2 is a core,
  *     version, state, flags, reserved[8], info-hash[20], peer id[20],
@@ -21,7 +21,8 @@ enum {
     TAG_REQUESTS = CRITICAL | 2,
     TAG_INPUT = CRITICAL | 3,
     TAG_OUTPUT = CRITICAL | 4,
-    TAG_SHOWN = CRITICAL | 5
+    TAG_SHOWN = CRITICAL | 5,
+    TAG_ENCRYPTION = CRITICAL | 6
 };
 
 /* --- the sections that have no file of their own --- */
@@ -149,7 +150,7 @@ typedef struct {
 static const section sections[] = {
     {TAG_PIECES, save_pieces, restore_pieces}, {TAG_REQUESTS, save_requests, restore_requests},
     {TAG_INPUT, save_input, restore_input},    {TAG_OUTPUT, save_output, restore_output},
-    {TAG_SHOWN, save_shown, restore_shown},
+    {TAG_SHOWN, save_shown, restore_shown},    {TAG_ENCRYPTION, seed_crypt_save, seed_crypt_restore},
 };
 
 enum { SECTIONS = sizeof sections / sizeof *sections };
@@ -318,6 +319,8 @@ static apr_status_t conclude(seed_peer *peer, const seed_content *content)
     if (!peer->pieces.bits && peer->pieces.count && !all)
         return APR_EINVAL;
     if (peer->flags & SEED_PEER_SHOWING && !peer->shown)
+        return APR_EINVAL;
+    if (!seed_crypt_concludes(peer))
         return APR_EINVAL;
     if (all && peer->state == SEED_PEER_LIVE && content->pieces && !peer->pieces.unknown)
         peer->complete = peer->started;

@@ -27,6 +27,7 @@ typedef struct {
     apr_size_t quantum;             /* bytes to one peer in one turn of the loop */
     apr_uint32_t requests;          /* of one peer that wait */
     seed_rule_bound rules[SEED_RULE_COUNT];
+    seed_rule_bound key_exchanges;  /* of all encrypted handshakes together; beyond, they wait */
     seed_ban_bound ban;
     int crowd;                      /* peers from which on a torrent's are a crowd: see spread.h */
     int swarm_share;                /* a torrent may have so many times as many peers as places are free */

@@ -76,6 +76,7 @@ typedef struct seed_loop {
     seed_reader *reader;
     int reading; /* peers that wait for a disk */
     seed_rate rate;
+    apr_time_t exchanges_full; /* when as many key exchanges may be made at once as ever: see rules.h */
     seed_measure measure;
     seed_addresses *addresses;
     seed_jobs *jobs;
@@ -116,6 +117,9 @@ void seed_conn_close(seed_loop *loop, seed_conn *conn, seed_close_reason reason)
 
 /** The same without counting a reason: somebody else goes on with it. */
 void seed_conn_release(seed_loop *loop, seed_conn *conn);
+
+/** Hands what came to the peer's state machine, and does what that says. @return 0 if it was closed */
+int seed_conn_input(seed_loop *loop, seed_conn *conn, const unsigned char *bytes, apr_size_t length);
 
 /** Goes on with input that is kept. @return 0 if it was closed */
 int seed_conn_resume(seed_loop *loop, seed_conn *conn);

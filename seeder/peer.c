@@ -37,6 +37,10 @@ void seed_peer_free(seed_peer *peer)
 {
     bt_buf_free(&peer->in);
     bt_buf_free(&peer->out);
+    free(peer->mse);
+    free(peer->stream);
+    peer->mse = NULL;
+    peer->stream = NULL;
     seed_requests_free(&peer->requests);
     seed_pieces_free(&peer->pieces);
     free(peer->shown);

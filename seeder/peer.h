@@ -7,6 +7,7 @@
 #include "seeder/limits.h"
 #include "seeder/pieces.h"
 #include "seeder/requests.h"
+#include "seeder/stream.h"
 #include "seeder/wire.h"
 
 /* What is seeded, as far as a peer is concerned. Made with its swarm, then read-only. */
@@ -54,6 +55,9 @@ typedef struct {
     seed_peer_state state;
     unsigned flags;          /* of seed_peer_flag */
     seed_close_reason reason; /* after SEED_PEER_CLOSE */
+    seed_crypt crypt;        /* how it speaks */
+    seed_mse *mse;           /* its encrypted handshake, while that lasts; malloc'd */
+    seed_stream *stream;     /* what it says and hears is encrypted; NULL: plain. malloc'd */
     pw_handshake theirs;
     bt_buf in;  /* the beginning of a message */
     bt_buf out; /* to be sent before the next block */

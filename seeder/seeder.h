@@ -14,6 +14,13 @@
 
 typedef struct seed_seeder seed_seeder;
 
+/* Message stream encryption of peers. */
+typedef enum {
+    SEED_ENCRYPTION_ALLOW,   /* whatever the peer begins with; a plain stream is preferred */
+    SEED_ENCRYPTION_REQUIRE, /* none but encrypted streams */
+    SEED_ENCRYPTION_OFF      /* none but plain peers */
+} seed_encryption;
+
 /* Read-only while the seeder lives; the caller keeps what it points to. */
 typedef struct {
     const char *state_dir;
@@ -26,6 +33,7 @@ typedef struct {
     apr_int64_t upload_rate; /* bytes a second, all peers together; 0: unlimited */
     int upload_slots;        /* peers served at once in one swarm; 0: auto */
     int hash_threads;        /* at least 1 */
+    seed_encryption encryption;
 
     /* May this entry be seeded now? Called at a handshake and about once a second for each entry with peers, on the
      * seeder's thread; must not block. APR_SUCCESS; APR_EAGAIN: being tested, ask again soon (the peer waits);

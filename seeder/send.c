@@ -5,7 +5,9 @@
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <sys/sendfile.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "torrentgen/torrent.h"
 
@@ -20,11 +22,41 @@ static seed_send_result file_failed(void)
     return errno == EIO || errno == EOVERFLOW || errno == EINVAL || errno == ESTALE ? SEED_SEND_FILE : failed();
 }
 
-static seed_send_result send_control(seed_peer *peer, int socket, apr_time_t now, seed_sent *sent)
+/* Sends bytes, sealed in `buffer` (of SEED_BATCH_SIZE; may be the bytes' own place) if the stream is encrypted. What the
+ * socket did not take was never sealed, as far as the stream knows: it will be sealed again. */
+static ssize_t put(seed_peer *peer, int socket, const unsigned char *bytes, apr_size_t length, int more,
+                   unsigned char *buffer)
+{
+    const int flags = MSG_NOSIGNAL | MSG_DONTWAIT | more;
+    ssize_t n;
+
+    if (!seed_stream_seals(peer->stream))
+        return send(socket, bytes, length, flags);
+    if (length > SEED_BATCH_SIZE)
+        length = SEED_BATCH_SIZE;
+    seed_stream_seal(peer->stream, buffer, bytes, length);
+    n = send(socket, buffer, length, flags);
+    if (n < (ssize_t)length)
+        seed_stream_unseal(peer->stream, length - (apr_size_t)(n > 0 ? n : 0));
+    return n;
+}
+
+/* What an encrypted handshake answered is in `out` before all else, and goes as it is. */
+static ssize_t put_raw(seed_peer *peer, int socket)
+{
+    ssize_t n = send(socket, peer->out.data + peer->out_sent, peer->stream->raw, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+    if (n > 0)
+        peer->stream->raw -= (apr_uint32_t)n;
+    return n;
+}
+
+static seed_send_result send_control(seed_peer *peer, int socket, unsigned char *buffer, apr_time_t now, seed_sent *sent)
 {
     int more = peer->requests.count ? MSG_MORE : 0;
-    ssize_t n = send(socket, peer->out.data + peer->out_sent, peer->out.length - peer->out_sent,
-                     MSG_NOSIGNAL | MSG_DONTWAIT | more);
+    ssize_t n = peer->stream && peer->stream->raw
+                    ? put_raw(peer, socket)
+                    : put(peer, socket, peer->out.data + peer->out_sent, peer->out.length - peer->out_sent, more, buffer);
 
     if (n < 0)
         return failed();
@@ -39,8 +71,8 @@ static seed_send_result send_header(seed_peer *peer, int socket, apr_time_t now,
     ssize_t n;
 
     pw_piece_header(header, peer->block.piece, peer->block.begin, peer->block.length);
-    n = send(socket, header + peer->block_sent, sizeof header - peer->block_sent,
-             MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE);
+    n = put(peer, socket, header + peer->block_sent, sizeof header - peer->block_sent, MSG_MORE,
+            header + peer->block_sent);
     if (n < 0)
         return failed();
     sent->bytes += (apr_size_t)n;
@@ -68,8 +100,28 @@ static seed_send_result send_padding(seed_peer *peer, int socket, apr_size_t len
     return SEED_SEND_DONE;
 }
 
+/* A single block, or what could not be read with others: no sendfile(2) for a stream that is encrypted. */
+static seed_send_result send_sealed(seed_peer *peer, int socket, const seed_segment *from, unsigned char *buffer,
+                                    apr_time_t now, seed_sent *sent)
+{
+    apr_size_t length = from->length < SEED_BATCH_SIZE ? from->length : SEED_BATCH_SIZE;
+    ssize_t n = (ssize_t)length;
+
+    if (from->file < 0)
+        memset(buffer, 0, length);
+    else
+        n = pread(from->file, buffer, length, (off_t)from->offset);
+    if (n <= 0)
+        return n < 0 && errno == EINTR ? SEED_SEND_DONE : SEED_SEND_FILE;
+    n = put(peer, socket, buffer, (apr_size_t)n, 0, buffer);
+    if (n < 0)
+        return failed();
+    note_payload(peer, (apr_size_t)n, now, sent);
+    return SEED_SEND_DONE;
+}
+
 static seed_send_result send_payload(seed_peer *peer, int socket, seed_source *source, const seed_fetched *fetched,
-                                     apr_size_t room, apr_time_t now, seed_sent *sent)
+                                     unsigned char *buffer, apr_size_t room, apr_time_t now, seed_sent *sent)
 {
     apr_uint32_t done = peer->block_sent - PW_PIECE_HEADER;
     apr_size_t want = peer->block.length - done;
@@ -84,6 +136,8 @@ static seed_send_result send_payload(seed_peer *peer, int socket, seed_source *s
         sent->cold = at;
         return SEED_SEND_COLD;
     }
+    if (seed_stream_seals(peer->stream))
+        return send_sealed(peer, socket, &from, buffer, now, sent);
     if (from.file < 0)
         return send_padding(peer, socket, from.length, now, sent);
     offset = (off_t)from.offset;
@@ -138,7 +192,7 @@ static int send_batch(seed_peer *peer, int socket, seed_source *source, const se
         *result = SEED_SEND_COLD;
     if (length == 0)
         return sent->cold >= 0;
-    n = send(socket, buffer, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+    n = put(peer, socket, buffer, length, 0, buffer);
     if (n < 0)
         *result = failed();
     else
@@ -147,14 +201,14 @@ static int send_batch(seed_peer *peer, int socket, seed_source *source, const se
 }
 
 static seed_send_result send_next(seed_peer *peer, int socket, seed_source *source, const seed_fetched *fetched,
-                                  apr_size_t room, apr_time_t now, seed_sent *sent)
+                                  unsigned char *buffer, apr_size_t room, apr_time_t now, seed_sent *sent)
 {
     if (peer->block.length && peer->block_sent < PW_PIECE_HEADER)
         return send_header(peer, socket, now, sent);
     if (peer->block.length)
-        return send_payload(peer, socket, source, fetched, room, now, sent);
+        return send_payload(peer, socket, source, fetched, buffer, room, now, sent);
     if (peer->out.length)
-        return send_control(peer, socket, now, sent);
+        return send_control(peer, socket, buffer, now, sent);
     seed_peer_next_block(peer);
     return SEED_SEND_DONE;
 }
@@ -171,7 +225,7 @@ seed_send_result seed_send(seed_peer *peer, int socket, seed_source *source, con
         int many = peer->requests.count + (peer->block.length > 0) > 1 && !peer->out.length;
 
         if (!many || !send_batch(peer, socket, source, fetched, buffer, room, now, sent, &result))
-            result = send_next(peer, socket, source, fetched, room, now, sent);
+            result = send_next(peer, socket, source, fetched, buffer, room, now, sent);
     }
     return result == SEED_SEND_DONE && seed_peer_has_output(peer) ? SEED_SEND_MORE : result;
 }

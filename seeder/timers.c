@@ -1,4 +1,4 @@
-#include "seeder/loop.h"
+#include "seeder/opening.h"
 
 #include "base/log.h"
 #include "seeder/send.h"
@@ -93,14 +93,21 @@ static seed_verdict tick(seed_loop *loop, seed_conn *conn)
     return loop->now - conn->peer.started >= loop->limits->handshake ? SEED_PEER_CLOSE : SEED_PEER_GO_ON;
 }
 
-/* Peers whose torrent is still being looked up. */
+static int ask_again(seed_loop *loop, seed_conn *conn)
+{
+    if (conn->settling)
+        return seed_settle(loop, conn);
+    return seed_opening_waits(&conn->peer) ? seed_opening_input(loop, conn, loop->input, 0) : seed_admit(loop, conn);
+}
+
+/* Peers whose torrent is still being looked up, or whose key exchange was put off. */
 void seed_ask_again(seed_loop *loop)
 {
     seed_conn *conn, *next;
 
     for (conn = APR_RING_FIRST(&loop->asking); conn != APR_RING_SENTINEL(&loop->asking, seed_conn, here); conn = next) {
         next = APR_RING_NEXT(conn, here);
-        if (conn->settling ? seed_settle(loop, conn) : seed_admit(loop, conn))
+        if (ask_again(loop, conn))
             seed_conn_park(loop, conn);
     }
 }

@@ -137,7 +137,7 @@ static void a_copy_that_lives_on(void **state)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
     setsockopt(pair[1], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     assert_int_equal(seed_post_peer(w->config.mailbox, pair[0]), APR_SUCCESS);
-    bt_buf_add_string(&bytes, "GARBAGE");
+    bt_buf_add_string(&bytes, "what is no handshake at all");
     world_send(pair[1], &bytes);
     world_wait(&page->closed[SEED_CLOSE_GARBAGE], 1);
     for (int i = 0; i < 50; i++)
