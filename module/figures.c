@@ -17,6 +17,8 @@ const bth_figure bth_figures[] = {
     {"cpu_seconds", "CPU seconds of the seeder", offsetof(seed_counters, cpu_time), BTH_FIGURE_SECONDS},
     COUNT(peers_taken, "peers taken"),
     COUNT(handshakes, "handshakes"),
+    COUNT(encrypted_plain, "encrypted handshakes, plain streams"),
+    COUNT(encrypted_rc4, "encrypted handshakes, RC4 streams"),
     COUNT(blocks_sent, "blocks sent"),
     COUNT(bytes_sent, "bytes sent"),
     COUNT(rejects_sent, "rejects sent"),
