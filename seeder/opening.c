@@ -105,7 +105,7 @@ static seed_close_reason agree(seed_peer *peer)
         status = seed_mse_agree(peer->mse, &dice, &peer->out);
     return status == APR_SUCCESS  ? SEED_CLOSE_REASONS
            : status == APR_EINVAL ? SEED_CLOSE_BAD_ENCRYPTION
-                                  : SEED_CLOSE_FULL;
+                                  : SEED_CLOSE_NO_MEMORY;
 }
 
 /* It is over: from here on its stream carries the usual handshake, which begins with what IA has of it. */
@@ -120,7 +120,7 @@ static int finish(seed_loop *loop, seed_conn *conn)
 
     if (!stream || peer->out.status != APR_SUCCESS) {
         free(stream);
-        return close_for(loop, conn, SEED_CLOSE_FULL);
+        return close_for(loop, conn, SEED_CLOSE_NO_MEMORY);
     }
     seed_stream_init(stream, mse, peer->out.length - peer->out_sent);
     memcpy(rest, mse->bytes, length);
@@ -176,7 +176,7 @@ static int begin(seed_loop *loop, seed_conn *conn, const unsigned char *bytes, a
         return close_for(loop, conn, SEED_CLOSE_ENCRYPTED);
     mse = malloc(sizeof *mse);
     if (!mse)
-        return close_for(loop, conn, SEED_CLOSE_FULL);
+        return close_for(loop, conn, SEED_CLOSE_NO_MEMORY);
     seed_mse_init(mse, choices(loop->config));
     peer->mse = mse;
     peer->crypt = SEED_CRYPT_HANDSHAKE;
