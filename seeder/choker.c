@@ -2,18 +2,16 @@
 
 #include <stdlib.h>
 
-enum { AUTO_SLOTS_MIN = 4, AUTO_SLOTS_MAX = 64, AUTO_SLOT_RATE = 128 * 1024 };
+enum { AUTO_SLOTS_MIN = 4, AUTO_SLOTS_UNKNOWN = 64, AUTO_SLOTS_MAX = 1000000, AUTO_SLOT_RATE = 128 * 1024 };
 
-int seed_choker_slots(int configured, apr_int64_t upload_rate)
+int seed_choker_slots(int configured, apr_int64_t upload_rate, apr_int64_t uplink)
 {
-    apr_int64_t slots;
+    apr_int64_t least = upload_rate > 0 ? AUTO_SLOTS_MIN : AUTO_SLOTS_UNKNOWN;
+    apr_int64_t slots = (upload_rate > 0 ? upload_rate : uplink) / AUTO_SLOT_RATE;
 
     if (configured > 0)
         return configured;
-    if (upload_rate <= 0)
-        return AUTO_SLOTS_MAX;
-    slots = upload_rate / AUTO_SLOT_RATE;
-    return slots < AUTO_SLOTS_MIN ? AUTO_SLOTS_MIN : slots > AUTO_SLOTS_MAX ? AUTO_SLOTS_MAX : (int)slots;
+    return slots < least ? (int)least : slots > AUTO_SLOTS_MAX ? AUTO_SLOTS_MAX : (int)slots;
 }
 
 /* Those within their turn, then those who wait, longest first, then those whose turn is over, latest first. */

@@ -24,7 +24,9 @@ void seed_choker_decide(seed_candidate *candidates, int count, int slots, apr_ti
  * Slots of a swarm.
  * @param configured   BTHTTPUploadSlots, 0: auto
  * @param upload_rate  bytes a second of all peers together, 0: unlimited
+ * @param uplink       bytes a second that were reached, which counts if the rate is unlimited: on a fast uplink everybody is
+ *                     served
  */
-int seed_choker_slots(int configured, apr_int64_t upload_rate);
+int seed_choker_slots(int configured, apr_int64_t upload_rate, apr_int64_t uplink);
 
 #endif

@@ -98,6 +98,19 @@ static int make_own_id(seed_loop *loop)
     return RAND_bytes(loop->own_id + 8, PW_PEER_ID_SIZE - 8) == 1;
 }
 
+/* What the last seeder reached counts until this one has measured: its peers are not choked in between. */
+static void start_uplink(seed_loop *loop)
+{
+    const seed_config *config = loop->config;
+    apr_time_t measured = (apr_time_t)__atomic_load_n(&config->counters->measured, __ATOMIC_RELAXED);
+    apr_int64_t known = (apr_int64_t)__atomic_load_n(&config->counters->upload_rate, __ATOMIC_RELAXED);
+
+    if (measured == 0 || loop->now - measured > 10 * APR_USEC_PER_SEC)
+        known = 0;
+    seed_uplink_init(&loop->uplink, known);
+    loop->slots = seed_choker_slots(config->upload_slots, config->upload_rate, known);
+}
+
 apr_status_t seed_loop_open(seed_loop **opened, const seed_config *config, const seed_limits *limits, int wake,
                             apr_pool_t *pool)
 {
@@ -111,7 +124,7 @@ apr_status_t seed_loop_open(seed_loop **opened, const seed_config *config, const
     loop->now = seed_now();
     loop->next_tick = loop->now + limits->tick;
     loop->max_peers = affordable_peers(config->max_peers > 0 ? config->max_peers : 1);
-    loop->slots = seed_choker_slots(config->upload_slots, config->upload_rate);
+    start_uplink(loop);
     loop->files = seed_files_make(SEED_FILES_MAX, limits->disk);
     loop->addresses = seed_addresses_make();
     loop->swarms = apr_hash_make(pool);

@@ -14,6 +14,7 @@
 #include "seeder/rate.h"
 #include "seeder/reader.h"
 #include "seeder/swarm.h"
+#include "seeder/uplink.h"
 
 enum {
     SEED_MAIL_BURST = 64,       /* messages taken from the mailbox in one turn */
@@ -78,6 +79,7 @@ typedef struct seed_loop {
     seed_rate rate;
     apr_time_t exchanges_full; /* when as many key exchanges may be made at once as ever: see rules.h */
     seed_measure measure;
+    seed_uplink uplink;
     seed_addresses *addresses;
     seed_jobs *jobs;
     apr_hash_t *swarms; /* by path */

@@ -112,10 +112,19 @@ void seed_ask_again(seed_loop *loop)
     }
 }
 
+static void count_slots(seed_loop *loop)
+{
+    const seed_config *config = loop->config;
+    apr_uint64_t sent = __atomic_load_n(&config->counters->bytes_sent, __ATOMIC_RELAXED);
+
+    loop->slots = seed_choker_slots(config->upload_slots, config->upload_rate, seed_uplink_look(&loop->uplink, sent, loop->now));
+}
+
 void seed_tick(seed_loop *loop)
 {
     seed_conn *conn, *next;
 
+    count_slots(loop);
     for (conn = APR_RING_FIRST(&loop->all); conn != APR_RING_SENTINEL(&loop->all, seed_conn, all); conn = next) {
         next = APR_RING_NEXT(conn, all);
         if (tick(loop, conn) == SEED_PEER_CLOSE)

@@ -84,11 +84,16 @@ static void a_slot_that_falls_free_is_filled_at_once(void **state)
 
 static void slots(void **state)
 {
-    assert_int_equal(seed_choker_slots(7, 1), 7);
-    assert_int_equal(seed_choker_slots(0, 0), 64);
-    assert_int_equal(seed_choker_slots(0, 1000), 4);
-    assert_int_equal(seed_choker_slots(0, 1024 * 1024), 8);
-    assert_int_equal(seed_choker_slots(0, APR_INT64_C(1) << 50), 64);
+    const apr_int64_t fast = APR_INT64_C(1000) * 1024 * 1024;
+
+    assert_int_equal(seed_choker_slots(7, 1, fast), 7);
+    assert_int_equal(seed_choker_slots(0, 0, 0), 64);
+    assert_int_equal(seed_choker_slots(0, 1000, fast), 4);
+    assert_int_equal(seed_choker_slots(0, 1024 * 1024, fast), 8);
+    assert_int_equal(seed_choker_slots(0, 100 * 1024 * 1024, 0), 800);
+    assert_int_equal(seed_choker_slots(0, 0, 1024 * 1024), 64); /* not known: those 64 may be slow */
+    assert_int_equal(seed_choker_slots(0, 0, fast), 8000);
+    assert_int_equal(seed_choker_slots(0, APR_INT64_C(1) << 50, 0), 1000000);
 }
 
 int main(void)
