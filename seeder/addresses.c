@@ -23,18 +23,29 @@ struct seed_addresses {
     entry *buckets[BUCKETS];
 };
 
+unsigned char seed_address_bytes(const struct sockaddr *peer, socklen_t length, unsigned char bytes[16])
+{
+    if (peer->sa_family == AF_INET && length >= (socklen_t)sizeof(struct sockaddr_in)) {
+        memcpy(bytes, &((const struct sockaddr_in *)(const void *)peer)->sin_addr, 4);
+        return 4;
+    }
+    if (peer->sa_family == AF_INET6 && length >= (socklen_t)sizeof(struct sockaddr_in6)) {
+        const struct in6_addr *six = &((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr;
+        unsigned char size = IN6_IS_ADDR_V4MAPPED(six) ? 4 : 16;
+        memcpy(bytes, six->s6_addr + 16 - size, size);
+        return size;
+    }
+    return 0;
+}
+
 seed_address seed_address_of(const struct sockaddr *peer, socklen_t length)
 {
     seed_address address = {0, 0};
+    unsigned char bytes[16], size = seed_address_bytes(peer, length, bytes);
 
-    if (peer->sa_family == AF_INET && length >= (socklen_t)sizeof(struct sockaddr_in)) {
-        address.family = AF_INET;
-        memcpy(&address.bits, &((const struct sockaddr_in *)(const void *)peer)->sin_addr, 4);
-    } else if (peer->sa_family == AF_INET6 && length >= (socklen_t)sizeof(struct sockaddr_in6)) {
-        const struct in6_addr *six = &((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr;
-        int mapped = IN6_IS_ADDR_V4MAPPED(six);
-        address.family = mapped ? AF_INET : AF_INET6;
-        memcpy(&address.bits, six->s6_addr + (mapped ? 12 : 0), mapped ? 4 : 8);
+    if (size) {
+        address.family = size == 4 ? AF_INET : AF_INET6;
+        memcpy(&address.bits, bytes, size == 4 ? 4 : 8);
     }
     return address;
 }

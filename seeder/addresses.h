@@ -15,6 +15,9 @@ typedef struct seed_addresses seed_addresses;
 
 seed_address seed_address_of(const struct sockaddr *peer, socklen_t length);
 
+/** The address itself, in network order; of an IPv4-mapped one its last 4 bytes. @return bytes: 4, 16, or 0 for none */
+unsigned char seed_address_bytes(const struct sockaddr *peer, socklen_t length, unsigned char bytes[16]);
+
 enum { SEED_ADDRESS_TEXT = 56 };
 
 /** "192.0.2.1", "2001:db8::/64", or "?" for none. @return `text` */

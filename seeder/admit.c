@@ -1,4 +1,4 @@
-#include "seeder/loop.h"
+#include "seeder/answer.h"
 
 #include <string.h>
 
@@ -50,6 +50,7 @@ static void drop_if_empty(seed_loop *loop, seed_swarm *swarm)
         seed_swarm_note_rest(swarm);
     APR_RING_REMOVE(swarm, all);
     apr_hash_set(loop->swarms, swarm->entry.path, APR_HASH_KEY_STRING, NULL);
+    seed_knowledge_drop(&loop->library, &swarm->knowledge);
     seed_swarm_close(swarm);
 }
 
@@ -199,7 +200,7 @@ int seed_admit(seed_loop *loop, seed_conn *conn)
         return 0;
     }
     seed_join_swarm(loop, conn, swarm);
-    verdict = seed_peer_admit(&conn->peer, seed_swarm_content(swarm, &conn->peer.theirs.hash), loop->own_id,
+    verdict = seed_peer_admit(&conn->peer, seed_answer_content(loop, swarm, &conn->peer.theirs.hash), loop->own_id,
                               seed_crowd_first(loop, swarm), loop->now);
     if (verdict == SEED_PEER_CLOSE) {
         seed_conn_close(loop, conn, conn->peer.reason);
@@ -218,11 +219,11 @@ int seed_settle(seed_loop *loop, seed_conn *conn)
         return 1;
     if (status == APR_SUCCESS) {
         seed_join_swarm(loop, conn, swarm);
-        conn->peer.content = seed_swarm_content(swarm, &conn->peer.theirs.hash);
+        conn->peer.content = seed_answer_content(loop, swarm, &conn->peer.theirs.hash);
         conn->settling = 0;
     }
-    if (status != APR_SUCCESS || conn->expected.length != swarm->content.length ||
-        conn->expected.piece_length != swarm->content.piece_length) {
+    if (status != APR_SUCCESS || conn->expected.length != conn->peer.content->length ||
+        conn->expected.piece_length != conn->peer.content->piece_length) {
         seed_conn_close(loop, conn, SEED_CLOSE_WITHDRAWN);
         return 0;
     }

@@ -5,11 +5,13 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "seeder/answer.h"
 
 static struct seed_conns *ring_of(seed_loop *loop, seed_place place)
 {
@@ -63,15 +65,13 @@ static void refuse(seed_loop *loop, int fd, seed_close_reason reason)
     close(fd);
 }
 
-static seed_address address_of(int fd)
+/* @return its length, 0 if it is not known */
+static socklen_t name_of(int fd, struct sockaddr_storage *name)
 {
-    struct sockaddr_storage name;
-    socklen_t length = sizeof name;
-    seed_address none = {0, 0};
+    socklen_t length = sizeof *name;
 
-    return getpeername(fd, (struct sockaddr *)&name, &length) == 0
-               ? seed_address_of((const struct sockaddr *)&name, length)
-               : none;
+    memset(name, 0, sizeof *name);
+    return getpeername(fd, (struct sockaddr *)name, &length) == 0 ? length : 0;
 }
 
 /* Counts the peer's address; 0 if it has too many connections. */
@@ -101,7 +101,9 @@ static int watch(seed_loop *loop, seed_conn *conn)
 
 seed_conn *seed_conn_take(seed_loop *loop, int fd, int is_new)
 {
-    seed_address address = address_of(fd);
+    struct sockaddr_storage name;
+    socklen_t length = name_of(fd, &name);
+    seed_address address = seed_address_of((const struct sockaddr *)&name, length);
     seed_conn *conn;
 
     seed_count(&loop->config->counters->peers_taken, is_new);
@@ -126,6 +128,7 @@ seed_conn *seed_conn_take(seed_loop *loop, int fd, int is_new)
     conn->watch = (seed_watch){SEED_WATCH_PEER, fd};
     conn->address = address;
     seed_peer_init(&conn->peer, loop->limits, loop->now);
+    conn->peer.ip_length = seed_address_bytes((const struct sockaddr *)&name, length, conn->peer.ip);
     APR_RING_ELEM_INIT(conn, all);
     APR_RING_ELEM_INIT(conn, here);
     APR_RING_ELEM_INIT(conn, line);
@@ -257,7 +260,7 @@ void seed_conn_park(seed_loop *loop, seed_conn *conn)
 
     if (asking)
         seed_conn_place(loop, conn, SEED_ASKING);
-    else if (conn->readable && seed_peer_wants_input(&conn->peer))
+    else if ((conn->readable && seed_peer_wants_input(&conn->peer)) || seed_peer_wants_answer(&conn->peer))
         seed_conn_place(loop, conn, SEED_RUNNING);
     else
         seed_conn_place(loop, conn, SEED_NOWHERE);
@@ -266,6 +269,9 @@ void seed_conn_park(seed_loop *loop, seed_conn *conn)
 
 void seed_conn_run(seed_loop *loop, seed_conn *conn)
 {
-    if (!conn->readable || !seed_peer_wants_input(&conn->peer) || receive(loop, conn))
-        seed_conn_park(loop, conn);
+    if (conn->readable && seed_peer_wants_input(&conn->peer) && !receive(loop, conn))
+        return;
+    while (conn->swarm && seed_peer_wants_answer(&conn->peer))
+        seed_answer(loop, conn);
+    seed_conn_park(loop, conn);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "seeder/crypt_record.h"
+#include "seeder/extension.h"
 
 /* All integers big-endian, 32 bits unless said. Version 2 is a core,
  *     version, state, flags, reserved[8], info-hash[20], peer id[20],
@@ -11,7 +12,7 @@
  *     have count, bytes to skip, block {piece, begin, length}, bytes of it sent,
  * then sections {tag, length, bytes} in any order, none twice; after `version` stands the length of the whole record.
  * Version 1 has no such length, the same core, and then four counted strings. */
-enum { VERSION_1 = 1, VERSION = 2, FLAG_UNKNOWN = 16, FLAGS_1 = 31, FLAGS_ALL = 63 };
+enum { VERSION_1 = 1, VERSION = 2, FLAG_UNKNOWN = 16, FLAGS_1 = 31, FLAGS_ALL = 255 };
 
 enum { CRITICAL = 0x80000000u };
 
@@ -22,7 +23,10 @@ enum {
     TAG_INPUT = CRITICAL | 3,
     TAG_OUTPUT = CRITICAL | 4,
     TAG_SHOWN = CRITICAL | 5,
-    TAG_ENCRYPTION = CRITICAL | 6
+    TAG_ENCRYPTION = CRITICAL | 6,
+    TAG_EXTENSION = 7,
+    TAG_ASKS = CRITICAL | 8,
+    TAG_PEX = 9
 };
 
 /* --- the sections that have no file of their own --- */
@@ -137,6 +141,17 @@ static apr_status_t restore_shown(seed_reader *in, const seed_content *content, 
     return status == APR_SUCCESS && peer->shown_count == content->pieces ? APR_EINVAL : status;
 }
 
+static void save_asks(bt_buf *out, const seed_peer *peer)
+{
+    seed_asks_save(out, &peer->asks);
+}
+
+static apr_status_t restore_asks(seed_reader *in, const seed_content *content, seed_peer *peer)
+{
+    (void)content;
+    return seed_asks_restore(in, &peer->asks);
+}
+
 /* --- all sections --- */
 
 typedef struct {
@@ -151,6 +166,8 @@ static const section sections[] = {
     {TAG_PIECES, save_pieces, restore_pieces}, {TAG_REQUESTS, save_requests, restore_requests},
     {TAG_INPUT, save_input, restore_input},    {TAG_OUTPUT, save_output, restore_output},
     {TAG_SHOWN, save_shown, restore_shown},    {TAG_ENCRYPTION, seed_crypt_save, seed_crypt_restore},
+    {TAG_EXTENSION, seed_extension_save, seed_extension_restore},
+    {TAG_ASKS, save_asks, restore_asks},
 };
 
 enum { SECTIONS = sizeof sections / sizeof *sections };

@@ -134,6 +134,7 @@ apr_status_t seed_loop_open(seed_loop **opened, const seed_config *config, const
     seed_rate_init(&loop->rate, config->upload_rate, loop->now);
     init_rings(loop);
     seed_fair_init(&loop->fair, limits->quantum);
+    seed_library_init(&loop->library);
     loop->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (loop->epoll < 0)
         return errno;

@@ -83,6 +83,7 @@ typedef struct seed_loop {
     seed_addresses *addresses;
     seed_jobs *jobs;
     apr_hash_t *swarms; /* by path */
+    seed_library library;
     struct seed_conns all, running, asking, dead;
     struct seed_conns batch; /* those running in this turn; their place says SEED_RUNNING */
     seed_fair fair;          /* among swarms that have something to send */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "seeder/extension.h"
 #include "torrentgen/torrent.h"
 
 enum {
@@ -43,6 +44,7 @@ void seed_peer_free(seed_peer *peer)
     peer->stream = NULL;
     seed_requests_free(&peer->requests);
     seed_pieces_free(&peer->pieces);
+    seed_asks_free(&peer->asks);
     free(peer->shown);
     peer->shown = NULL;
 }
@@ -62,6 +64,12 @@ seed_verdict seed_peer_spend_many(seed_peer *peer, seed_rule rule, apr_uint32_t 
 seed_verdict seed_peer_spend(seed_peer *peer, seed_rule rule, apr_time_t now)
 {
     return seed_peer_spend_many(peer, rule, 1, now);
+}
+
+seed_verdict seed_peer_spend_many(seed_peer *peer, seed_rule rule, apr_uint32_t units, apr_time_t now)
+{
+    return seed_rules_spend_many(&peer->rules, rule, units, now) ? SEED_PEER_GO_ON
+                                                                 : seed_peer_close_for(peer, seed_rule_reason(rule));
 }
 
 int seed_content_has_block(const seed_content *content, const seed_block *block)
@@ -108,6 +116,9 @@ static void greet(seed_peer *peer, const unsigned char *own_id)
     pw_handshake ours = {{0}, peer->theirs.hash, {0}};
     unsigned char *at = bt_buf_extend(&peer->out, PW_HANDSHAKE_SIZE);
 
+    ours.reserved[PW_BYTE_EXTENDED] |= PW_BIT_EXTENDED;
+    if (peer->theirs.reserved[PW_BYTE_EXTENDED] & PW_BIT_EXTENDED)
+        peer->flags |= SEED_PEER_EXTENDED;
     ours.reserved[PW_BYTE_FAST] |= PW_BIT_FAST;
     if (peer->theirs.reserved[PW_BYTE_FAST] & PW_BIT_FAST)
         peer->flags |= SEED_PEER_FAST;
@@ -137,9 +148,16 @@ seed_verdict seed_peer_admit(seed_peer *peer, const seed_content *content, const
     peer->state = SEED_PEER_ID;
     greet(peer, own_id);
     say_pieces(peer, first);
+    if (peer->flags & SEED_PEER_EXTENDED)
+        seed_extension_greet(peer);
     if (peer->out.status != APR_SUCCESS)
         return seed_peer_close_for(peer, SEED_CLOSE_NO_MEMORY);
     return seed_peer_read_kept(peer, now);
+}
+
+int seed_peer_wants_answer(const seed_peer *peer)
+{
+    return peer->asks.count && !peer->asks.waiting && peer->out.length - peer->out_sent < OUT_ENOUGH;
 }
 
 int seed_peer_wants_input(const seed_peer *peer)
@@ -304,7 +322,7 @@ seed_verdict seed_peer_tick(seed_peer *peer, int writable, apr_uint64_t taken, a
         return SEED_PEER_CLOSE;
     if (now - peer->heard >= limits->idle)
         return seed_peer_close_for(peer, SEED_CLOSE_IDLE);
-    if (peer->complete && now - peer->complete >= limits->seed_grace && !peer->block.length)
+    if (peer->complete && now - peer->complete >= limits->seed_grace && !peer->block.length && !peer->asks.count)
         return seed_peer_close_for(peer, SEED_CLOSE_ALSO_SEED);
     if (now - peer->spoken >= limits->keep_alive && !seed_peer_has_output(peer)) {
         pw_add_keep_alive(&peer->out);

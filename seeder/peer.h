@@ -2,6 +2,7 @@
 #ifndef SEED_PEER_H
 #define SEED_PEER_H
 
+#include "seeder/asks.h"
 #include "seeder/counters.h"
 #include "seeder/drip.h"
 #include "seeder/limits.h"
@@ -18,6 +19,7 @@ typedef struct {
     int v2;     /* it has a v2 info-hash */
     int padded; /* it has no other: see seed_content_has_block */
     bt_infohash v2_hash; /* truncated; zero if it has none */
+    apr_uint32_t metadata_size; /* bytes of the infodict by which it is known; 0: it is not given away in parts */
 } seed_content;
 
 typedef enum {
@@ -33,7 +35,9 @@ typedef enum {
     SEED_PEER_V2 = 2,
     SEED_PEER_INTERESTED = 4,
     SEED_PEER_UNCHOKED = 8,
-    SEED_PEER_SHOWING = 32 /* it is being told of every piece not yet shown; 16 is the records' own */
+    SEED_PEER_SHOWING = 32,     /* it is being told of every piece not yet shown; 16 is the records' own */
+    SEED_PEER_EXTENDED = 64,    /* both speak the extension protocol (BEP 10) */
+    SEED_PEER_UPLOAD_ONLY = 128 /* it wants no more pieces, whatever it has (BEP 21) */
 } seed_peer_flag;
 
 /* What a peer is told of our pieces when it is admitted. */
@@ -48,7 +52,13 @@ typedef struct {
     void (*has_many)(void *baton);                             /* look at its `pieces` */
 } seed_peer_events;
 
-/* Owned by the seeder's thread. Some 300 bytes while idle: buffers hold memory only while they hold bytes. */
+/* What a peer said by the extension protocol; all zero before. See extension.h. */
+typedef struct {
+    unsigned char metadata, pex; /* the numbers under which it takes ut_metadata and ut_pex; 0: it does not */
+    apr_uint16_t port;           /* where it listens; 0: not said */
+} seed_extension;
+
+/* Owned by the seeder's thread. Some 400 bytes while idle: buffers hold memory only while they hold bytes. */
 typedef struct {
     const seed_limits *limits;
     const seed_content *content; /* NULL before it is admitted */
@@ -69,6 +79,10 @@ typedef struct {
     seed_pieces pieces;       /* that it has */
     unsigned char *shown;     /* bitfield of the pieces that it was told we have; NULL: all of them. malloc'd */
     apr_uint32_t shown_count; /* while `shown` is there */
+    seed_extension extension;
+    seed_asks asks;           /* what it asked that is not a block */
+    unsigned char ip[16];     /* its address, in network order; set by the owner before it is admitted */
+    unsigned char ip_length;  /* bytes of it: 4, 16, or 0 if it is not known */
     const seed_peer_events *events; /* may be NULL */
     void *baton;                    /* of `events` */
     apr_uint32_t rejects;     /* written since the owner last looked (and cleared it) */
@@ -78,7 +92,7 @@ typedef struct {
     apr_time_t started;
     apr_time_t heard;         /* last message, or last progress with a block */
     apr_time_t spoken;        /* last byte sent */
-    apr_time_t complete;      /* since when it has every piece; 0: it has not */
+    apr_time_t complete;      /* since when it has every piece, or wants no more; 0: neither */
     apr_time_t since;         /* last change of choking or interest, for the choker */
 } seed_peer;
 
@@ -114,6 +128,12 @@ void seed_peer_show_all(seed_peer *peer);
 
 /** May it request this piece? */
 int seed_peer_is_shown(const seed_peer *peer, apr_uint32_t piece);
+
+/** The same for several units. */
+seed_verdict seed_peer_spend_many(seed_peer *peer, seed_rule rule, apr_uint32_t units, apr_time_t now);
+
+/** Does an ask wait that can be answered now? See answer.h. */
+int seed_peer_wants_answer(const seed_peer *peer);
 
 /** Reading stops while it is being asked about, and while it does not take our answers. */
 int seed_peer_wants_input(const seed_peer *peer);

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "seeder/extension.h"
+
 /* A message that brings nothing costs credit, so that nobody can keep us busy for free. */
 static seed_verdict useless(seed_peer *peer, apr_time_t now)
 {
@@ -18,9 +20,12 @@ static seed_verdict no_news(seed_peer *peer, apr_uint32_t bytes, apr_time_t now)
 
 /* --- what it has --- */
 
-static void check_complete(seed_peer *peer, apr_time_t now)
+void seed_peer_check_complete(seed_peer *peer, apr_time_t now)
 {
-    if (peer->pieces.count != peer->content->pieces || peer->pieces.unknown)
+    int all = peer->pieces.count == peer->content->pieces && !peer->pieces.unknown;
+    int enough = peer->flags & SEED_PEER_UPLOAD_ONLY && !(peer->flags & SEED_PEER_INTERESTED);
+
+    if (!all && !enough)
         peer->complete = 0;
     else if (!peer->complete)
         peer->complete = now;
@@ -45,7 +50,7 @@ static seed_verdict on_have(seed_peer *peer, apr_uint32_t piece, apr_time_t now)
         return seed_peer_close_for(peer, SEED_CLOSE_NO_MEMORY);
     if (change == SEED_PIECES_SAME)
         return no_news(peer, 0, now);
-    check_complete(peer, now);
+    seed_peer_check_complete(peer, now);
     if (peer->events)
         peer->events->has(peer->baton, piece, 1);
     return SEED_PEER_GO_ON;
@@ -79,7 +84,7 @@ static seed_verdict on_pieces(seed_peer *peer, const pw_message *message, apr_ti
     }
     if (verdict != SEED_PEER_GO_ON)
         return verdict;
-    check_complete(peer, now);
+    seed_peer_check_complete(peer, now);
     return no_news(peer, message->body_length, now);
 }
 
@@ -119,9 +124,21 @@ static seed_verdict on_interest(seed_peer *peer, int interested, apr_time_t now)
     if (interested == !!(peer->flags & SEED_PEER_INTERESTED))
         return useless(peer, now);
     peer->flags ^= SEED_PEER_INTERESTED;
+    if (peer->flags & SEED_PEER_UPLOAD_ONLY)
+        seed_peer_check_complete(peer, now);
     if (!(peer->flags & SEED_PEER_UNCHOKED))
         peer->since = now;
     return useless(peer, now);
+}
+
+static seed_verdict on_hash_request(seed_peer *peer, const pw_message *message, apr_time_t now)
+{
+    seed_ask ask = {.kind = SEED_ASK_HASHES};
+
+    memcpy(ask.request, message->body, sizeof ask.request);
+    if (!seed_asks_push(&peer->asks, &ask))
+        pw_add_hash_reject(&peer->out, message->body);
+    return seed_peer_spend(peer, SEED_RULE_HASHES, now);
 }
 
 static seed_verdict on_message(seed_peer *peer, const pw_message *message, apr_time_t now)
@@ -141,9 +158,10 @@ static seed_verdict on_message(seed_peer *peer, const pw_message *message, apr_t
     case PW_INTERESTED:
     case PW_NOT_INTERESTED:
         return on_interest(peer, message->id == PW_INTERESTED, now);
-    case PW_HASH_REQUEST: /* its torrent has the piece layers; serving them is a later step */
-        pw_add_hash_reject(&peer->out, message->body);
-        return useless(peer, now);
+    case PW_HASH_REQUEST:
+        return on_hash_request(peer, message, now);
+    case PW_EXTENDED:
+        return seed_extension_input(peer, message->body, message->body_length, now);
     default: /* choke, unchoke, port, suggest, allowed fast, keep-alive: nothing to a seed */
         return useless(peer, now);
     }
@@ -154,7 +172,7 @@ static seed_verdict on_message(seed_peer *peer, const pw_message *message, apr_t
 static pw_bounds bounds_of(const seed_peer *peer)
 {
     pw_bounds bounds = {seed_content_bitfield(peer->content), (peer->flags & SEED_PEER_FAST) != 0,
-                        (peer->flags & SEED_PEER_V2) != 0};
+                        (peer->flags & SEED_PEER_V2) != 0, (peer->flags & SEED_PEER_EXTENDED) != 0};
     return bounds;
 }
 

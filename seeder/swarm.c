@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "seeder/loop.h"
+#include "seeder/metadata.h"
 
 /* Strings of a swarm lie behind it, in its own piece of memory. */
 static char *put_string(char **at, const char *string)
@@ -53,7 +54,8 @@ static apr_status_t open_collection(seed_swarm *swarm, cat_catalog *catalog, see
 
 static void describe(seed_swarm *swarm)
 {
-    seed_content *content = &swarm->content;
+    seed_content *content = &swarm->contents[SEED_KNOWN_FULL];
+    int by;
     const cat_entry *entry = &swarm->entry;
 
     content->length = seed_source_length(swarm->source);
@@ -63,8 +65,12 @@ static void describe(seed_swarm *swarm)
     if (content->v2)
         content->v2_hash = bt_infohash_truncate(&entry->v2);
     content->padded = entry->version == TG_V2;
-    swarm->v1_content = *content;
-    swarm->v1_content.v2 = 0;
+    for (by = SEED_KNOWN_FULL + 1; by < SEED_KNOWN_COUNT; by++) { /* these stand for v1 alone */
+        swarm->contents[by] = *content;
+        swarm->contents[by].v2 = 0;
+    }
+    if (entry->infodict_length <= SEED_METADATA_MAX)
+        content->metadata_size = (apr_uint32_t)entry->infodict_length;
 }
 
 int seed_entry_is_collection(const cat_entry *entry)
@@ -128,12 +134,13 @@ int seed_swarm_is_of(const seed_swarm *swarm, const cat_entry *entry)
            memcmp(entry->v2.b, own->v2.b, sizeof own->v2.b) == 0;
 }
 
-const seed_content *seed_swarm_content(const seed_swarm *swarm, const bt_infohash *hash)
+seed_known_by seed_swarm_known_by(const seed_swarm *swarm, const bt_infohash *hash)
 {
     const cat_entry *entry = &swarm->entry;
 
-    return bt_infohash_equal(hash, &entry->v1_keyless) || bt_infohash_equal(hash, &entry->v1_alone) ? &swarm->v1_content
-                                                                                                    : &swarm->content;
+    if (bt_infohash_equal(hash, &entry->v1_keyless))
+        return SEED_KNOWN_KEYLESS;
+    return bt_infohash_equal(hash, &entry->v1_alone) ? SEED_KNOWN_ALONE : SEED_KNOWN_FULL;
 }
 
 void seed_swarm_close(seed_swarm *swarm)

@@ -5,6 +5,7 @@
 #include "base/ring.h"
 #include "catalog/catalog.h"
 #include "seeder/fair.h"
+#include "seeder/knowledge.h"
 #include "seeder/peer.h"
 #include "seeder/source.h"
 #include "seeder/spread.h"
@@ -29,8 +30,8 @@ typedef struct seed_swarm {
     apr_time_t used;                   /* when something last happened: a handshake, a block */
     cat_entry entry;
     tg_member *members; /* of a collection, else NULL */
-    seed_content content;
-    seed_content v1_content; /* the same for who came by a hash that stands for v1 alone */
+    seed_content contents[SEED_KNOWN_COUNT]; /* for who came by which of its info-hashes: see seed_answer_content */
+    seed_knowledge *knowledge;               /* NULL while nobody asks; the library's */
     seed_source *source;
     seed_line line;
     int is_due, is_active;
@@ -57,8 +58,8 @@ apr_status_t seed_swarm_open(seed_swarm **swarm, cat_catalog *catalog, const cat
 /** Is an entry of the catalogue still what this swarm was opened for? */
 int seed_swarm_is_of(const seed_swarm *swarm, const cat_entry *entry);
 
-/** What a peer that came by this info-hash of the swarm may know of it. */
-const seed_content *seed_swarm_content(const seed_swarm *swarm, const bt_infohash *hash);
+/** As what a peer knows the torrent that came by this info-hash of the swarm. */
+seed_known_by seed_swarm_known_by(const seed_swarm *swarm, const bt_infohash *hash);
 
 /** Closes the files and frees the swarm, which must have no peers. */
 void seed_swarm_close(seed_swarm *swarm);

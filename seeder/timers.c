@@ -134,6 +134,7 @@ void seed_tick(seed_loop *loop)
     }
     check_swarms(loop);
     seed_crowds_tick(loop);
+    seed_library_tick(&loop->library, loop->now);
     if (loop->jobs)
         seed_jobs_tick(loop->jobs);
 }

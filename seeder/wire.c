@@ -109,11 +109,11 @@ pw_result pw_next(const unsigned char *bytes, apr_size_t length, const pw_bounds
     if (length < 5)
         return PW_MORE;
     message->id = (pw_id)bytes[4];
-    if (bytes[4] == PW_EXTENDED) {
+    if (bytes[4] == PW_EXTENDED && (!bounds->extended || message->body_length > PW_EXTENDED_MAX)) {
         *used = 5;
         return message->body_length > PW_IGNORED_MAX ? PW_BAD_LENGTH : PW_SKIP;
     }
-    body = body_length_of(bytes[4], bounds);
+    body = bytes[4] == PW_EXTENDED ? message->body_length : body_length_of(bytes[4], bounds);
     if (body < 0)
         return PW_BAD_ID;
     if (body != message->body_length)
@@ -194,6 +194,22 @@ unsigned char *pw_add_hashes(bt_buf *out, const unsigned char *body, apr_uint32_
         return NULL;
     memcpy(at, body, PW_HASH_REQUEST_BODY);
     return at + PW_HASH_REQUEST_BODY;
+}
+
+apr_size_t pw_begin_extended(bt_buf *out, unsigned char id)
+{
+    apr_size_t start = out->length;
+    unsigned char *at = add_message(out, PW_EXTENDED, 1);
+
+    if (at)
+        *at = id;
+    return start;
+}
+
+void pw_end_extended(bt_buf *out, apr_size_t start)
+{
+    if (out->status == APR_SUCCESS)
+        pw_put_u32(out->data + start, (apr_uint32_t)(out->length - start - 4));
 }
 
 void pw_piece_header(unsigned char out[PW_PIECE_HEADER], apr_uint32_t piece, apr_uint32_t begin, apr_uint32_t length)

@@ -12,11 +12,12 @@ enum {
     PW_PIECE_HEADER = 13,       /* length, id, piece, begin: what stands before a block */
     PW_BLOCK_MAX = 128 * 1024,  /* bytes of the largest request that is served */
     PW_IGNORED_MAX = 64 * 1024, /* bytes of the largest extension message that is passed over */
+    PW_EXTENDED_MAX = 8 * 1024, /* bytes of the largest one that is read */
     PW_HASH_REQUEST_BODY = 48   /* root and four integers */
 };
 
 /* Reserved bits of the handshake. */
-enum { PW_BYTE_FAST = 7, PW_BIT_FAST = 0x04, PW_BYTE_V2 = 7, PW_BIT_V2 = 0x10 };
+enum { PW_BYTE_EXTENDED = 5, PW_BIT_EXTENDED = 0x10, PW_BYTE_FAST = 7, PW_BIT_FAST = 0x04, PW_BYTE_V2 = 7, PW_BIT_V2 = 0x10 };
 
 typedef enum {
     PW_CHOKE = 0,
@@ -60,6 +61,7 @@ typedef struct {
     apr_uint32_t bitfield; /* bytes of a bitfield of this torrent */
     int fast;              /* the fast extension was negotiated */
     int v2;                /* both sides speak v2: hash requests may come */
+    int extended;          /* both sides speak the extension protocol; else its messages are passed over */
 } pw_bounds;
 
 typedef struct {
@@ -72,7 +74,7 @@ typedef struct {
 typedef enum {
     PW_MORE,       /* the bytes end within a message */
     PW_READ,       /* one message was read */
-    PW_SKIP,       /* *used bytes, then body_length more, are to be passed over: an extension nobody negotiated */
+    PW_SKIP,       /* *used bytes, then body_length more, are to be passed over: an extension nobody negotiated, or too long */
     PW_BAD_LENGTH, /* longer than anything allowed here, or wrong for its id */
     PW_BAD_ID      /* unknown, not negotiated, or of no use to a seed */
 } pw_result;
@@ -101,6 +103,13 @@ void pw_add_hash_reject(bt_buf *out, const unsigned char *body);
 
 /** Answers a hash request: the same fields come back, and hashes behind them. @return where these go, 32 bytes each, or NULL */
 unsigned char *pw_add_hashes(bt_buf *out, const unsigned char *body, apr_uint32_t count);
+
+/** Opens an extension message (BEP 10), whose bytes follow. @param id  under which the peer takes it
+ *  @return what pw_end_extended takes */
+apr_size_t pw_begin_extended(bt_buf *out, unsigned char id);
+
+/** Closes it: its length is known now. */
+void pw_end_extended(bt_buf *out, apr_size_t start);
 
 /** Writes what stands before a block of `length` bytes. */
 void pw_piece_header(unsigned char out[PW_PIECE_HEADER], apr_uint32_t piece, apr_uint32_t begin, apr_uint32_t length);

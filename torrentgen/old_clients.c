@@ -41,6 +41,37 @@ apr_status_t tg_keyless_hash(const unsigned char *infodict, apr_size_t length, b
     return done ? APR_SUCCESS : APR_EGENERAL;
 }
 
+/* As hash_value. */
+static void write_value(bt_buf *buf, const bt_ben *value)
+{
+    bt_ben_iter iter;
+    bt_ben key, member;
+
+    if (value->type != BT_BEN_DICT) {
+        bt_buf_add(buf, value->raw, value->raw_length);
+        return;
+    }
+    bt_ben_open(buf, 'd');
+    bt_ben_iterate(value, &iter);
+    while (bt_ben_next(&iter, &key, &member)) {
+        if (key.string_length == 0)
+            continue;
+        bt_buf_add(buf, key.raw, key.raw_length);
+        write_value(buf, &member);
+    }
+    bt_ben_close(buf);
+}
+
+apr_status_t tg_keyless_write(bt_buf *buf, const unsigned char *infodict, apr_size_t length)
+{
+    bt_ben value;
+
+    if (bt_ben_read(infodict, length, &value) != APR_SUCCESS || value.type != BT_BEN_DICT)
+        return APR_EINVAL;
+    write_value(buf, &value);
+    return buf->status;
+}
+
 static int is_of_v2(const bt_ben *key)
 {
     return (key->string_length == 9 && !memcmp(key->string, "file tree", 9)) ||

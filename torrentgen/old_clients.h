@@ -19,6 +19,12 @@
 apr_status_t tg_keyless_hash(const unsigned char *infodict, apr_size_t length, bt_infohash *hash);
 
 /**
+ * Writes an infodict without the members that have an empty key: what tg_keyless_hash hashes. Any thread.
+ * @return buf->status; APR_EINVAL if it is no infodict
+ */
+apr_status_t tg_keyless_write(bt_buf *buf, const unsigned char *infodict, apr_size_t length);
+
+/**
  * Writes the infodict of a hybrid's v1 half: all but its "file tree" and "meta version". Any thread.
  * @return buf->status; APR_EINVAL if it is no infodict
  */

@@ -6,11 +6,27 @@
 
 #include "seeder/wire.h"
 
-static inline void say_handshake(bt_buf *to, const bt_infohash *hash, unsigned reserved7)
+/* @param reserved  the last byte of the reserved bits, and in its upper half the one of the extension protocol */
+static inline void say_handshake(bt_buf *to, const bt_infohash *hash, unsigned reserved)
 {
-    pw_handshake theirs = {{0, 0, 0, 0, 0, 0, 0, (unsigned char)reserved7}, *hash, "-TT0001-abcdefghijkl"};
+    pw_handshake theirs = {{0, 0, 0, 0, 0, (unsigned char)(reserved >> 8), 0, (unsigned char)reserved},
+                           *hash,
+                           "-TT0001-abcdefghijkl"};
 
     pw_handshake_write(bt_buf_extend(to, PW_HANDSHAKE_SIZE), &theirs);
+}
+
+enum { SAY_EXTENDED = PW_BIT_EXTENDED << 8 };
+
+/* An extension message. */
+static inline void say_extended(bt_buf *to, unsigned id, const char *text, apr_size_t length)
+{
+    unsigned char *at = bt_buf_extend(to, 6);
+
+    pw_put_u32(at, 2 + (apr_uint32_t)length);
+    at[4] = PW_EXTENDED;
+    at[5] = (unsigned char)id;
+    bt_buf_add(to, text, length);
 }
 
 /* A message of up to three integers. */

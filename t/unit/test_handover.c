@@ -10,7 +10,7 @@
 
 static const bt_infohash hash = {"0123456789abcdefghi"};
 static const unsigned char own_id[] = "-BH0100-0123456789ab";
-static const seed_content content = {10 * 65536 + 100, 65536, 11, 1, 0, {{0}}};
+static const seed_content content = {10 * 65536 + 100, 65536, 11, 1, 0, {{0}}, 32768};
 
 /* Brings a peer into one of several states. */
 static void bring(seed_peer *peer, int stage)
@@ -121,7 +121,7 @@ static void changed_records(void **state)
 /* The largest torrent: a bitfield, pieces shown, and all else that a peer can hold. */
 static void the_largest_bitfield_goes_along(void **state)
 {
-    static const seed_content huge = {APR_INT64_C(1) << 35, 16384, 1 << 21, 0, 0, {{0}}};
+    static const seed_content huge = {APR_INT64_C(1) << 35, 16384, 1 << 21, 0, 0, {{0}}, 0};
     seed_peer peer, taken;
     seed_content said;
     bt_buf bytes, record;

@@ -9,9 +9,9 @@
 
 static const bt_infohash hash = {"0123456789abcdefghi"};
 static const unsigned char own_id[] = "-BH0100-0123456789ab";
-static const seed_content content = {10 * 65536 + 100, 65536, 11, 1, 0, {{0}}}; /* the last piece has 100 bytes */
-static const seed_content v1_only = {10 * 65536 + 100, 65536, 11, 0, 0, {{0}}};
-static const seed_content empty = {0, 16384, 0, 1, 0, {{0}}};
+static const seed_content content = {10 * 65536 + 100, 65536, 11, 1, 0, {{0}}, 0}; /* the last piece has 100 bytes */
+static const seed_content v1_only = {10 * 65536 + 100, 65536, 11, 0, 0, {{0}}, 0};
+static const seed_content empty = {0, 16384, 0, 1, 0, {{0}}, 0};
 
 enum { START = 1000000, FAST = PW_BIT_FAST, V2 = PW_BIT_V2 };
 
@@ -101,7 +101,7 @@ static void the_answer_to_a_handshake(void **state)
             assert_int_equal(feed(step, cases[i].what), SEED_PEER_GO_ON);
             assert_int_equal(peer.state, SEED_PEER_LIVE);
             assert_int_equal(peer.out.length, 68 + cases[i].length);
-            assert_memory_equal(peer.out.data, "\23BitTorrent protocol\0\0\0\0\0\0\0", 27);
+            assert_memory_equal(peer.out.data, "\23BitTorrent protocol\0\0\0\0\0\20\0", 27);
             assert_int_equal(peer.out.data[27], cases[i].ours);
             assert_memory_equal(peer.out.data + 28, hash.b, 20);
             assert_memory_equal(peer.out.data + 48, own_id, 20);
@@ -214,7 +214,7 @@ static void bad_requests_close(void **state)
 
 static void a_large_request_is_rejected(void **state)
 {
-    static const seed_content large = {1 << 22, 1 << 20, 4, 0, 0, {{0}}};
+    static const seed_content large = {1 << 22, 1 << 20, 4, 0, 0, {{0}}, 0};
 
     for (unsigned reserved = 0; reserved <= FAST; reserved += FAST) {
         shake(reserved, &large);
@@ -390,7 +390,7 @@ static void an_oversized_length_closes(void **state)
 /* The last block of a v2-only torrent may be asked for in full; what is behind it may not. */
 static void only_the_last_block_is_padded(void **state)
 {
-    static const seed_content padded = {10 * 65536 + 100, 65536, 11, 1, 1, {{0}}};
+    static const seed_content padded = {10 * 65536 + 100, 65536, 11, 1, 1, {{0}}, 0};
     const seed_block in_full = {10, 0, 16384}, exact = {10, 0, 100}, behind = {10, 16384, 16384}, longer = {10, 0, 16385},
                      middle = {9, 49152, 16384};
 
@@ -468,7 +468,7 @@ static void pieces_shown_one_by_one(void **state)
 /* All that was not shown, bounded: of a large torrent by and by. */
 static void showing_all(void **state)
 {
-    static const seed_content huge = {(apr_int64_t)100000 * 16384, 16384, 100000, 0, 0, {{0}}};
+    static const seed_content huge = {(apr_int64_t)100000 * 16384, 16384, 100000, 0, 0, {{0}}, 0};
     apr_size_t total = 0;
 
     shake_unseen(FAST);
@@ -565,17 +565,22 @@ static void extension_messages_are_passed_over(void **state)
     set_up(state);
 }
 
-static void hash_requests_are_refused_where_v2_is_spoken(void **state)
+static void hash_requests_wait_where_v2_is_spoken(void **state)
 {
     unsigned char body[PW_HASH_REQUEST_BODY];
 
     memset(body, 7, sizeof body);
     shake(FAST | V2, &content);
     seed_peer_sent_out(&peer, peer.out.length, START);
-    bt_buf_add(&bytes, "\0\0\0\61\25", 5);
-    bt_buf_add(&bytes, body, sizeof body);
+    for (int i = 0; i <= SEED_ASKS_MAX; i++) {
+        bt_buf_add(&bytes, "\0\0\0\61\25", 5);
+        bt_buf_add(&bytes, body, sizeof body);
+    }
     assert_int_equal(feed(10, &content), SEED_PEER_GO_ON);
-    assert_int_equal(peer.out.length, 53);
+    assert_int_equal(peer.asks.count, SEED_ASKS_MAX);
+    assert_int_equal(seed_asks_first(&peer.asks)->kind, SEED_ASK_HASHES);
+    assert_memory_equal(seed_asks_first(&peer.asks)->request, body, sizeof body);
+    assert_int_equal(peer.out.length, 53); /* one more than may wait */
     assert_int_equal(peer.out.data[4], PW_HASH_REJECT);
     assert_memory_equal(peer.out.data + 5, body, sizeof body);
     tear_down(state);
@@ -718,7 +723,7 @@ int main(void)
         TEST(events_of_its_pieces),
         TEST(a_seed_leaves_after_a_grace),
         TEST(extension_messages_are_passed_over),
-        TEST(hash_requests_are_refused_where_v2_is_spoken),
+        TEST(hash_requests_wait_where_v2_is_spoken),
         TEST(time_outs),
         TEST(a_slow_reader_is_closed_but_not_a_throttled_one),
         TEST(who_reads_by_drops_is_closed),

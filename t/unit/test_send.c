@@ -14,7 +14,7 @@
 
 enum { PIECE = 65536, PIECES = 40, LENGTH = PIECE * (PIECES - 1) + 100, NOW = 1000000 };
 
-static const seed_content content = {LENGTH, PIECE, PIECES, 1, 1, {{0}}};
+static const seed_content content = {LENGTH, PIECE, PIECES, 1, 1, {{0}}, 0};
 static unsigned char data[LENGTH + 16384], buffer[SEED_BATCH_SIZE];
 static seed_peer peer;
 static bt_buf wanted; /* what the peer must get */

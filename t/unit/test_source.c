@@ -465,7 +465,7 @@ static void blocks_to_a_peer(void **state)
 {
     static unsigned char buffer[SEED_BATCH_SIZE], got[PW_BLOCK_MAX + PW_PIECE_HEADER];
     const size_t sizes[] = {40000, 5, PIECE, 7 * PIECE + 1, 100};
-    seed_content content = {0, PIECE, 0, 1, 1, {{0}}};
+    seed_content content = {0, PIECE, 0, 1, 1, {{0}}, 0};
     seed_peer peer;
     int ends[2];
 

@@ -5,7 +5,7 @@
 
 #include "seeder/wire.h"
 
-static const pw_bounds plain = {5, 0, 0}, fast = {5, 1, 0}, v2 = {5, 1, 1};
+static const pw_bounds plain = {5, 0, 0, 0}, fast = {5, 1, 0, 0}, v2 = {5, 1, 1, 0};
 
 typedef struct {
     const char *bytes;
@@ -106,7 +106,7 @@ static void a_wrong_length_is_found_at_the_id(void **state)
 
 static void an_oversized_prefix_is_found_at_four_bytes(void **state)
 {
-    static const pw_bounds large = {100000, 0, 0};
+    static const pw_bounds large = {100000, 0, 0, 0};
     unsigned char bytes[4];
     pw_message message;
     size_t used;
