@@ -68,7 +68,7 @@ void seed_asks_save(bt_buf *out, const seed_asks *asks)
     }
 }
 
-apr_status_t seed_asks_restore(seed_reader *in, seed_asks *asks)
+apr_status_t seed_asks_restore(seed_record *in, seed_asks *asks)
 {
     while (in->at != in->end) {
         seed_ask ask = {.kind = (seed_ask_kind)seed_take_u32(in)};

@@ -40,6 +40,6 @@ void seed_asks_drop(seed_asks *asks);
 
 /* Their section of hand-over records. What waits is then asked about again. */
 void seed_asks_save(bt_buf *out, const seed_asks *asks);
-apr_status_t seed_asks_restore(seed_reader *in, seed_asks *asks);
+apr_status_t seed_asks_restore(seed_record *in, seed_asks *asks);
 
 #endif

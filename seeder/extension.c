@@ -136,7 +136,7 @@ void seed_extension_save(bt_buf *out, const seed_peer *peer)
     seed_put_u32(out, extension->port);
 }
 
-apr_status_t seed_extension_restore(seed_reader *in, const seed_content *content, seed_peer *peer)
+apr_status_t seed_extension_restore(seed_record *in, const seed_content *content, seed_peer *peer)
 {
     apr_uint32_t ids = seed_take_u32(in), port = seed_take_u32(in);
 

@@ -22,6 +22,6 @@ seed_verdict seed_extension_input(seed_peer *peer, const unsigned char *body, ap
 
 /* Its section of hand-over records. */
 void seed_extension_save(bt_buf *out, const seed_peer *peer);
-apr_status_t seed_extension_restore(seed_reader *in, const seed_content *content, seed_peer *peer);
+apr_status_t seed_extension_restore(seed_record *in, const seed_content *content, seed_peer *peer);
 
 #endif

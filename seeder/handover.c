@@ -38,7 +38,7 @@ static void save_pieces(bt_buf *out, const seed_peer *peer)
 }
 
 /* A copy of a bitfield of this content and how many bits it has. @return APR_EINVAL if it is not one */
-static apr_status_t restore_bits(seed_reader *in, const seed_content *content, unsigned char **bits, apr_uint32_t *count)
+static apr_status_t restore_bits(seed_record *in, const seed_content *content, unsigned char **bits, apr_uint32_t *count)
 {
     apr_uint32_t spare = content->pieces % 8;
     apr_size_t length, i;
@@ -56,7 +56,7 @@ static apr_status_t restore_bits(seed_reader *in, const seed_content *content, u
     return APR_SUCCESS;
 }
 
-static apr_status_t restore_pieces(seed_reader *in, const seed_content *content, seed_peer *peer)
+static apr_status_t restore_pieces(seed_record *in, const seed_content *content, seed_peer *peer)
 {
     apr_uint32_t count;
     apr_status_t status = restore_bits(in, content, &peer->pieces.bits, &count);
@@ -77,7 +77,7 @@ static int is_block(const seed_content *content, const seed_block *block)
     return block->length <= PW_BLOCK_MAX && seed_content_has_block(content, block);
 }
 
-static apr_status_t restore_requests(seed_reader *in, const seed_content *content, seed_peer *peer)
+static apr_status_t restore_requests(seed_record *in, const seed_content *content, seed_peer *peer)
 {
     if (in->at != in->end && !(peer->flags & SEED_PEER_UNCHOKED))
         return APR_EINVAL;
@@ -102,7 +102,7 @@ static void save_input(bt_buf *out, const seed_peer *peer)
         bt_buf_add(out, peer->in.data, peer->in.length);
 }
 
-static apr_status_t restore_buffer(seed_reader *in, bt_buf *buffer)
+static apr_status_t restore_buffer(seed_record *in, bt_buf *buffer)
 {
     apr_size_t length;
     const unsigned char *bytes = seed_take_rest(in, &length);
@@ -110,7 +110,7 @@ static apr_status_t restore_buffer(seed_reader *in, bt_buf *buffer)
     return !bytes ? APR_EINVAL : length ? bt_buf_add(buffer, bytes, length) : APR_SUCCESS;
 }
 
-static apr_status_t restore_input(seed_reader *in, const seed_content *content, seed_peer *peer)
+static apr_status_t restore_input(seed_record *in, const seed_content *content, seed_peer *peer)
 {
     (void)content;
     return restore_buffer(in, &peer->in);
@@ -122,7 +122,7 @@ static void save_output(bt_buf *out, const seed_peer *peer)
         bt_buf_add(out, peer->out.data + peer->out_sent, peer->out.length - peer->out_sent);
 }
 
-static apr_status_t restore_output(seed_reader *in, const seed_content *content, seed_peer *peer)
+static apr_status_t restore_output(seed_record *in, const seed_content *content, seed_peer *peer)
 {
     (void)content;
     return restore_buffer(in, &peer->out);
@@ -134,7 +134,7 @@ static void save_shown(bt_buf *out, const seed_peer *peer)
         bt_buf_add(out, peer->shown, seed_content_bitfield(peer->content));
 }
 
-static apr_status_t restore_shown(seed_reader *in, const seed_content *content, seed_peer *peer)
+static apr_status_t restore_shown(seed_record *in, const seed_content *content, seed_peer *peer)
 {
     apr_status_t status = restore_bits(in, content, &peer->shown, &peer->shown_count);
 
@@ -146,7 +146,7 @@ static void save_asks(bt_buf *out, const seed_peer *peer)
     seed_asks_save(out, &peer->asks);
 }
 
-static apr_status_t restore_asks(seed_reader *in, const seed_content *content, seed_peer *peer)
+static apr_status_t restore_asks(seed_record *in, const seed_content *content, seed_peer *peer)
 {
     (void)content;
     return seed_asks_restore(in, &peer->asks);
@@ -159,7 +159,7 @@ typedef struct {
     /** Appends the section's bytes; without any it is left out. */
     void (*save)(bt_buf *out, const seed_peer *peer);
     /** @param peer  the core is filled, but has no content yet */
-    apr_status_t (*restore)(seed_reader *in, const seed_content *content, seed_peer *peer);
+    apr_status_t (*restore)(seed_record *in, const seed_content *content, seed_peer *peer);
 } section;
 
 static const section sections[] = {
@@ -187,21 +187,21 @@ static void save_section(bt_buf *out, const section *what, const seed_peer *peer
         pw_put_u32(out->data + start + 4, (apr_uint32_t)(out->length - start - 8));
 }
 
-static apr_status_t restore_section(seed_reader *in, const section *what, const seed_content *content, seed_peer *peer)
+static apr_status_t restore_section(seed_record *in, const section *what, const seed_content *content, seed_peer *peer)
 {
     apr_status_t status = in->broken ? APR_EINVAL : what->restore(in, content, peer);
 
     return status == APR_SUCCESS && (in->broken || in->at != in->end) ? APR_EINVAL : status;
 }
 
-static apr_status_t restore_sections(seed_reader *in, const seed_content *content, seed_peer *peer)
+static apr_status_t restore_sections(seed_record *in, const seed_content *content, seed_peer *peer)
 {
     apr_status_t status = APR_SUCCESS;
     unsigned seen = 0;
 
     while (status == APR_SUCCESS && in->at != in->end) {
         apr_uint32_t tag = seed_take_u32(in);
-        seed_reader body = seed_take_string(in);
+        seed_record body = seed_take_string(in);
         unsigned i;
 
         for (i = 0; i < SECTIONS && sections[i].tag != tag; i++)
@@ -216,13 +216,13 @@ static apr_status_t restore_sections(seed_reader *in, const seed_content *conten
 }
 
 /* Version 1: bitfield, requests, input, output. */
-static apr_status_t restore_version_1(seed_reader *in, const seed_content *content, seed_peer *peer)
+static apr_status_t restore_version_1(seed_record *in, const seed_content *content, seed_peer *peer)
 {
     apr_status_t status = APR_SUCCESS;
     unsigned i;
 
     for (i = 0; status == APR_SUCCESS && i < 4; i++) {
-        seed_reader body = seed_take_string(in);
+        seed_record body = seed_take_string(in);
         if (body.broken)
             return APR_EINVAL;
         if (body.at != body.end)
@@ -272,7 +272,7 @@ apr_status_t seed_handover_write(bt_buf *out, const seed_peer *peer)
     return out->status;
 }
 
-static void take_bytes(seed_reader *in, unsigned char *out, apr_size_t length)
+static void take_bytes(seed_record *in, unsigned char *out, apr_size_t length)
 {
     const unsigned char *at = seed_take(in, length);
 
@@ -280,7 +280,7 @@ static void take_bytes(seed_reader *in, unsigned char *out, apr_size_t length)
         memcpy(out, at, length);
 }
 
-static void take_content(seed_reader *in, seed_content *content)
+static void take_content(seed_record *in, seed_content *content)
 {
     apr_uint32_t kind;
 
@@ -314,7 +314,7 @@ static apr_status_t check(const seed_peer *peer, const seed_content *content, un
     return APR_SUCCESS;
 }
 
-static void take_core(seed_reader *in, seed_peer *peer, seed_content *content)
+static void take_core(seed_record *in, seed_peer *peer, seed_content *content)
 {
     peer->state = (seed_peer_state)seed_take_u32(in);
     peer->flags = seed_take_u32(in);
@@ -346,7 +346,7 @@ static apr_status_t conclude(seed_peer *peer, const seed_content *content)
 
 apr_status_t seed_handover_read(const unsigned char *record, apr_size_t length, seed_peer *peer, seed_content *content)
 {
-    seed_reader in = {record, record + length, 0};
+    seed_record in = {record, record + length, 0};
     apr_uint32_t version = seed_take_u32(&in);
     apr_status_t status;
 

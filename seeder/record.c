@@ -2,7 +2,7 @@
 
 #include "seeder/wire.h"
 
-const unsigned char *seed_take(seed_reader *in, apr_size_t length)
+const unsigned char *seed_take(seed_record *in, apr_size_t length)
 {
     const unsigned char *at = in->at;
 
@@ -14,27 +14,27 @@ const unsigned char *seed_take(seed_reader *in, apr_size_t length)
     return at;
 }
 
-const unsigned char *seed_take_rest(seed_reader *in, apr_size_t *length)
+const unsigned char *seed_take_rest(seed_record *in, apr_size_t *length)
 {
     *length = (apr_size_t)(in->end - in->at);
     return seed_take(in, *length);
 }
 
-apr_uint32_t seed_take_u32(seed_reader *in)
+apr_uint32_t seed_take_u32(seed_record *in)
 {
     const unsigned char *at = seed_take(in, 4);
 
     return at ? pw_get_u32(at) : 0;
 }
 
-apr_uint64_t seed_take_u64(seed_reader *in)
+apr_uint64_t seed_take_u64(seed_record *in)
 {
     apr_uint64_t high = seed_take_u32(in);
 
     return high << 32 | seed_take_u32(in);
 }
 
-seed_block seed_take_block(seed_reader *in)
+seed_block seed_take_block(seed_record *in)
 {
     seed_block block;
 
@@ -44,11 +44,11 @@ seed_block seed_take_block(seed_reader *in)
     return block;
 }
 
-seed_reader seed_take_string(seed_reader *in)
+seed_record seed_take_string(seed_record *in)
 {
     apr_uint32_t length = seed_take_u32(in);
     const unsigned char *at = seed_take(in, length);
-    seed_reader string = {at, at ? at + length : NULL, !at};
+    seed_record string = {at, at ? at + length : NULL, !at};
 
     return string;
 }

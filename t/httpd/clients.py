@@ -86,9 +86,10 @@ class Aria2(Process):
     program = "aria2c"
     says_hash_failed = r"we got wrong piece|Bad piece hash"
 
-    def __init__(self, box, url, name="aria2", options=(), header="X-BT-Accept: torrent"):
+    def __init__(self, box, url, name="aria2", options=(), header="X-BT-Accept: torrent", file=None):
+        """file: the name of what comes of a url that is none, but a magnet link."""
         super().__init__(box, name)
-        self.file = self.dir / url.rsplit("/", 1)[1]
+        self.file = self.dir / (file or url.rsplit("/", 1)[1])
         self.run(["aria2c", "--no-conf", f"--header={header}", "--dir", str(self.dir), "--seed-time=0", "--enable-dht=false",
                   "--enable-dht6=false", "--bt-enable-lpd=false", "--enable-peer-exchange=false", "--disable-ipv6",
                   "--summary-interval=1", "--check-certificate=false", "--file-allocation=none", "--console-log-level=info",
@@ -105,13 +106,15 @@ class Rtorrent(Process):
     """rtorrent at a terminal of its own."""
     program = "rtorrent"
 
-    def __init__(self, box, torrent: Torrent, name="rtorrent", options=""):
+    def __init__(self, box, torrent: Torrent, name="rtorrent", options="", magnet=None, file=None):
+        """magnet, file: in place of a torrent, a link, and the name of what comes of it."""
         super().__init__(box, name)
-        self.file = self.dir / torrent.name.decode()
+        self.file = self.dir / (file or torrent.name.decode())
         self.finished = self.dir / "finished"
         (self.dir / "session").mkdir()
-        (self.dir / "it.torrent").write_bytes(torrent.data)
-        self.size = torrent.length
+        self.size = torrent.length if torrent else None
+        if torrent:
+            (self.dir / "it.torrent").write_bytes(torrent.data)
         script = self.dir / "finish"
         script.write_text(f"#!/bin/sh\necho $1 $2 >'{self.finished}.new' && mv '{self.finished}.new' '{self.finished}'\n")
         script.chmod(0o755)
@@ -131,7 +134,7 @@ log.open_file = "log", {self.dir}/output.log
 log.add_output = "info", "log"
 log.add_output = "tracker_info", "log"
 {options}
-load.start = {self.dir}/it.torrent
+load.start = {f'"{magnet}"' if magnet else f"{self.dir}/it.torrent"}
 """)
         ours, terminal = pty.openpty()
         self.run(["rtorrent", "-n", "-o", f"import={self.dir}/rtorrent.rc"], stdin=terminal, stdout=terminal, stderr=terminal,
@@ -247,6 +250,16 @@ class Libtorrent:
         self.handle = self.session.add_torrent(parameters)
         if not tracker:
             self.handle.replace_trackers([])
+        return self
+
+    def add_magnet(self, magnet, name):
+        """Starts a download by nothing but a magnet link. @param name of the file that comes of it"""
+        parameters = lt.parse_magnet_uri(magnet)
+        parameters.save_path = str(self.dir)
+        parameters.flags &= ~lt.torrent_flags.auto_managed
+        parameters.flags &= ~lt.torrent_flags.paused
+        self.file = self.dir / name
+        self.handle = self.session.add_torrent(parameters)
         return self
 
     def connect(self, address, port, v2=False):

@@ -290,6 +290,16 @@ class Httpd:
             return Torrent(response.body)
         return wait_for(f"the torrent of {path}", made, timeout)
 
+    def magnet(self, path, timeout=60, **options):
+        """The magnet link of a file by its alias, waiting until its torrent is made; the .torrent itself is never asked for."""
+        def made():
+            response = self.get(path + ".magnet", **options)
+            if response.status == 503:
+                return None
+            assert response.status == 200, f"{path}.magnet: {response.status} {response.body[:200]!r}"
+            return response.body.decode("ascii").strip()
+        return wait_for(f"the magnet link of {path}", made, timeout)
+
     def status(self):
         response = self.get(WELL_KNOWN + "/status.json", address=("127.0.0.1", self.port))
         assert response.status == 200, response

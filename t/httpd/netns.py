@@ -57,13 +57,15 @@ class Transmission(Process):
     program = "transmission-cli"
     says_hash_failed = "failed its checksum test"
 
-    def __init__(self, box, namespace, torrent, name="transmission", port=51413, options=(), url=None, data=None):
-        """url: it fetches the torrent by itself, as it does with a link that a user gives it. data: what it has already."""
+    def __init__(self, box, namespace, torrent, name="transmission", port=51413, options=(), url=None, data=None, file=None):
+        """url: it fetches the torrent by itself, as it does with a link that a user gives it, or it is a magnet link; then
+        torrent may be None and file is the name of what comes of it. data: what it has already."""
         super().__init__(box, name)
         self.port = port
-        self.file = self.dir / torrent.name.decode()
+        self.file = self.dir / (file or torrent.name.decode())
         self.finished = self.dir / "finished"
-        (self.dir / "it.torrent").write_bytes(torrent.data)
+        if torrent:
+            (self.dir / "it.torrent").write_bytes(torrent.data)
         if data is not None:
             self.file.write_bytes(data)
             options = (*options, "-v")
