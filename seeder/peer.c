@@ -66,12 +66,6 @@ seed_verdict seed_peer_spend(seed_peer *peer, seed_rule rule, apr_time_t now)
     return seed_peer_spend_many(peer, rule, 1, now);
 }
 
-seed_verdict seed_peer_spend_many(seed_peer *peer, seed_rule rule, apr_uint32_t units, apr_time_t now)
-{
-    return seed_rules_spend_many(&peer->rules, rule, units, now) ? SEED_PEER_GO_ON
-                                                                 : seed_peer_close_for(peer, seed_rule_reason(rule));
-}
-
 int seed_content_has_block(const seed_content *content, const seed_block *block)
 {
     apr_uint32_t size;

@@ -129,9 +129,6 @@ void seed_peer_show_all(seed_peer *peer);
 /** May it request this piece? */
 int seed_peer_is_shown(const seed_peer *peer, apr_uint32_t piece);
 
-/** The same for several units. */
-seed_verdict seed_peer_spend_many(seed_peer *peer, seed_rule rule, apr_uint32_t units, apr_time_t now);
-
 /** Does an ask wait that can be answered now? See answer.h. */
 int seed_peer_wants_answer(const seed_peer *peer);
 

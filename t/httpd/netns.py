@@ -77,10 +77,15 @@ class Transmission(Process):
         (config / "settings.json").write_text(
             '{"dht-enabled": false, "lpd-enabled": false, "utp-enabled": false, "pex-enabled": false,'
             ' "port-forwarding-enabled": false, "message-level": 3}')
-        self.run(namespace.command("transmission-cli", "-g", str(config), "-w", str(self.dir), "-p", str(port), "-M", "-U", "-D",
-                                   "-f", str(script), *options, url or str(self.dir / "it.torrent")))
+        self.command = namespace.command("transmission-cli", "-g", str(config), "-w", str(self.dir), "-p", str(port), "-M", "-U",
+                                         "-D", "-f", str(script), *options, url or str(self.dir / "it.torrent"))
+        self.run(self.command)
 
     def done(self):
+        if self.process.poll() is not None and "Magnet Verify" in self.tail():
+            # It pauses a torrent for a moment when its infodict has come, and ends when it happens to look just then.
+            self.output.unlink()
+            self.run(self.command)
         assert self.process.poll() is None, f"transmission-cli ended:\n{self.tail()}"
         return self.finished.exists()
 

@@ -331,11 +331,11 @@ static void a_partial_seed(void **state)
     say_extended(&bytes, 4, "\1", 1);
     feed(1);
     assert_int_equal(peer.complete, START);
-    assert_int_equal(seed_peer_tick(&peer, 1, later - 1), SEED_PEER_GO_ON);
+    assert_int_equal(seed_peer_tick(&peer, 1, 0, later - 1), SEED_PEER_GO_ON);
     seed_asks_push(&peer.asks, &ask);
-    assert_int_equal(seed_peer_tick(&peer, 1, later), SEED_PEER_GO_ON);
+    assert_int_equal(seed_peer_tick(&peer, 1, 0, later), SEED_PEER_GO_ON);
     seed_asks_drop(&peer.asks);
-    assert_int_equal(seed_peer_tick(&peer, 1, later), SEED_PEER_CLOSE);
+    assert_int_equal(seed_peer_tick(&peer, 1, 0, later), SEED_PEER_CLOSE);
     assert_int_equal(peer.reason, SEED_CLOSE_ALSO_SEED);
 }
 
