@@ -23,11 +23,11 @@ static apr_status_t find_infodict(seed_loop *loop, seed_swarm *swarm, seed_known
 const seed_content *seed_answer_content(seed_loop *loop, seed_swarm *swarm, const bt_infohash *hash)
 {
     seed_known_by by = seed_swarm_known_by(swarm, hash);
-    seed_content *content = &swarm->contents[by];
+    seed_content *content = seed_swarm_content(swarm, by);
     const unsigned char *infodict;
     apr_size_t length;
 
-    if (by != SEED_KNOWN_FULL && !content->metadata_size && swarm->contents[SEED_KNOWN_FULL].metadata_size &&
+    if (by != SEED_KNOWN_FULL && !content->metadata_size && swarm->content.metadata_size &&
         find_infodict(loop, swarm, by, &infodict, &length) == APR_SUCCESS)
         content->metadata_size = (apr_uint32_t)length;
     return content;

@@ -14,7 +14,7 @@ static void save_rc4(bt_buf *out, const seed_rc4 *state)
     bt_buf_add(out, &state->j, 1);
 }
 
-static void restore_rc4(seed_reader *in, seed_rc4 *state)
+static void restore_rc4(seed_record *in, seed_rc4 *state)
 {
     const unsigned char *at = seed_take(in, sizeof state->s + 2);
 
@@ -52,7 +52,7 @@ static int is_sound(const seed_mse *mse)
            (!mse->selected || mse->selected == SEED_MSE_PLAIN || mse->selected == SEED_MSE_RC4);
 }
 
-static apr_status_t restore_mse(seed_reader *in, seed_peer *peer)
+static apr_status_t restore_mse(seed_record *in, seed_peer *peer)
 {
     seed_mse *mse = peer->mse = calloc(1, sizeof *mse);
     const unsigned char *bytes;
@@ -81,7 +81,7 @@ static apr_status_t restore_mse(seed_reader *in, seed_peer *peer)
     return APR_SUCCESS;
 }
 
-static apr_status_t restore_stream(seed_reader *in, seed_peer *peer)
+static apr_status_t restore_stream(seed_record *in, seed_peer *peer)
 {
     seed_stream *stream = peer->stream = calloc(1, sizeof *stream);
 
@@ -110,7 +110,7 @@ void seed_crypt_save(bt_buf *out, const seed_peer *peer)
     save_rc4(out, &peer->stream->out);
 }
 
-apr_status_t seed_crypt_restore(seed_reader *in, const seed_content *content, seed_peer *peer)
+apr_status_t seed_crypt_restore(seed_record *in, const seed_content *content, seed_peer *peer)
 {
     (void)content;
     peer->crypt = (seed_crypt)seed_take_u32(in);

@@ -9,7 +9,7 @@
 void seed_crypt_save(bt_buf *out, const seed_peer *peer);
 
 /** @return APR_EINVAL if it makes no sense; APR_ENOMEM */
-apr_status_t seed_crypt_restore(seed_reader *in, const seed_content *content, seed_peer *peer);
+apr_status_t seed_crypt_restore(seed_record *in, const seed_content *content, seed_peer *peer);
 
 /** Does it agree with the rest of the record, all of which has been read? A peer without the section is plain. */
 int seed_crypt_concludes(seed_peer *peer);

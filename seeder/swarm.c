@@ -54,8 +54,8 @@ static apr_status_t open_collection(seed_swarm *swarm, cat_catalog *catalog, see
 
 static void describe(seed_swarm *swarm)
 {
-    seed_content *content = &swarm->contents[SEED_KNOWN_FULL];
-    int by;
+    seed_content *content = &swarm->content;
+    int i;
     const cat_entry *entry = &swarm->entry;
 
     content->length = seed_source_length(swarm->source);
@@ -65,9 +65,9 @@ static void describe(seed_swarm *swarm)
     if (content->v2)
         content->v2_hash = bt_infohash_truncate(&entry->v2);
     content->padded = entry->version == TG_V2;
-    for (by = SEED_KNOWN_FULL + 1; by < SEED_KNOWN_COUNT; by++) { /* these stand for v1 alone */
-        swarm->contents[by] = *content;
-        swarm->contents[by].v2 = 0;
+    for (i = 0; i < SEED_KNOWN_COUNT - 1; i++) {
+        swarm->reduced[i] = *content;
+        swarm->reduced[i].v2 = 0;
     }
     if (entry->infodict_length <= SEED_METADATA_MAX)
         content->metadata_size = (apr_uint32_t)entry->infodict_length;
@@ -141,6 +141,11 @@ seed_known_by seed_swarm_known_by(const seed_swarm *swarm, const bt_infohash *ha
     if (bt_infohash_equal(hash, &entry->v1_keyless))
         return SEED_KNOWN_KEYLESS;
     return bt_infohash_equal(hash, &entry->v1_alone) ? SEED_KNOWN_ALONE : SEED_KNOWN_FULL;
+}
+
+seed_content *seed_swarm_content(seed_swarm *swarm, seed_known_by by)
+{
+    return by == SEED_KNOWN_FULL ? &swarm->content : &swarm->reduced[by - 1];
 }
 
 void seed_swarm_close(seed_swarm *swarm)

@@ -30,7 +30,8 @@ typedef struct seed_swarm {
     apr_time_t used;                   /* when something last happened: a handshake, a block */
     cat_entry entry;
     tg_member *members; /* of a collection, else NULL */
-    seed_content contents[SEED_KNOWN_COUNT]; /* for who came by which of its info-hashes: see seed_answer_content */
+    seed_content content;
+    seed_content reduced[SEED_KNOWN_COUNT - 1]; /* the same for who came by a hash that stands for v1 alone */
     seed_knowledge *knowledge;               /* NULL while nobody asks; the library's */
     seed_source *source;
     seed_line line;
@@ -60,6 +61,9 @@ int seed_swarm_is_of(const seed_swarm *swarm, const cat_entry *entry);
 
 /** As what a peer knows the torrent that came by this info-hash of the swarm. */
 seed_known_by seed_swarm_known_by(const seed_swarm *swarm, const bt_infohash *hash);
+
+/** What such a peer may know of it. Of the reduced ones the size of the infodict may be missing: see seed_answer_content. */
+seed_content *seed_swarm_content(seed_swarm *swarm, seed_known_by by);
 
 /** Closes the files and frees the swarm, which must have no peers. */
 void seed_swarm_close(seed_swarm *swarm);
