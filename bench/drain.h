@@ -41,6 +41,8 @@ typedef struct {
     uint64_t sighted;   /* bytes of the block that is coming, while blind */
     unsigned asked;     /* blocks asked for and not yet got */
     uint64_t next;      /* offset of the block to ask for next */
+    unsigned char *shown; /* a byte for each piece: the seed has said that it has it; NULL: it has all */
+    uint64_t shown_count;
     int64_t received;   /* bytes of the file */
     drain_keys *keys;   /* NULL: plain */
 } drain_conn;

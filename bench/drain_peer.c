@@ -2,6 +2,7 @@
 #include "bench/drain.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -12,7 +13,7 @@ enum {
     REQUESTS_AT_ONCE = 64,
     SKIM = 8 /* blocks of which only the first header is read */
 };
-enum { CHOKE = 0, UNCHOKE = 1, PIECE = 7, REJECT = 16 };
+enum { CHOKE = 0, UNCHOKE = 1, HAVE = 4, PIECE = 7, HAVE_NONE = 15, REJECT = 16, HAVE_END = 9 };
 
 static uint32_t read_u32(const unsigned char *at)
 {
@@ -38,6 +39,48 @@ void drain_peer_greet(drain_conn *c)
     write_u32(hello + DRAIN_HANDSHAKE, 1);
     hello[DRAIN_HANDSHAKE + 4] = 2; /* interested */
     drain_send(c, hello, sizeof hello);
+}
+
+/* --- what the seed says it has: all of it, unless it begins with nothing and goes on piece by piece --- */
+
+static uint64_t pieces(void)
+{
+    return (options.length + options.piece_length - 1) / options.piece_length;
+}
+
+static void on_have_none(drain_conn *c)
+{
+    free(c->shown);
+    c->shown = calloc(pieces(), 1);
+    c->shown_count = 0;
+    if (!c->shown)
+        drain_die("out of memory");
+}
+
+static void on_have(drain_conn *c, uint32_t piece)
+{
+    if (!c->shown || piece >= pieces() || c->shown[piece])
+        return;
+    c->shown[piece] = 1;
+    if (++c->shown_count == pieces()) {
+        free(c->shown);
+        c->shown = NULL;
+    }
+}
+
+/* Goes on to the next piece that was shown, if it must. @return 0 if there is none */
+static int find_shown(drain_conn *c)
+{
+    uint64_t piece = c->next / options.piece_length;
+
+    if (!c->shown || c->shown[piece])
+        return 1;
+    if (c->shown_count == 0)
+        return 0;
+    while (!c->shown[piece])
+        piece = (piece + 1) % pieces();
+    c->next = piece * options.piece_length;
+    return 1;
 }
 
 /* --- asking --- */
@@ -68,8 +111,8 @@ void drain_peer_ask(drain_conn *c)
 
     if (!c->unchoked || c->fd < 0 || c->asked > (unsigned)options.ahead * 3 / 4)
         return;
-    while (c->asked < (unsigned)options.ahead) {
-        for (count = 0; count < REQUESTS_AT_ONCE && c->asked < (unsigned)options.ahead; count++, c->asked++)
+    while (c->asked < (unsigned)options.ahead && find_shown(c)) {
+        for (count = 0; count < REQUESTS_AT_ONCE && c->asked < (unsigned)options.ahead && find_shown(c); count++, c->asked++)
             write_request(c, batch + count * REQUEST);
         drain_send(c, batch, count * REQUEST);
     }
@@ -105,20 +148,27 @@ void drain_peer_count(drain_conn *c, size_t count)
     c->asked -= blocks < c->asked ? (unsigned)blocks : c->asked;
 }
 
+/* Nothing else comes between the blocks of a seed that has shown everything. */
+static unsigned blocks_to_skim(const drain_conn *c, uint32_t size)
+{
+    if (size != BLOCK || c->shown || !all_blocks_are_alike())
+        return 0;
+    return (c->asked < SKIM ? c->asked : SKIM) - 1;
+}
+
 /* A piece, and blindly those that must follow it, since that many blocks of the same size have been asked for: a seed that
  * says anything else in between is noticed at the next header that is read. */
 static void on_piece(drain_conn *c, uint32_t size)
 {
-    unsigned blind = 0;
+    unsigned blind;
 
     if (size == 0 || size > BLOCK_MAX || c->asked == 0)
         drain_die("a piece that nobody asked for");
-    if (c->keys && all_blocks_are_alike()) {
+    blind = blocks_to_skim(c, size);
+    if (c->keys && !c->shown && all_blocks_are_alike()) {
         look_away(c);
         return;
     }
-    if (size == BLOCK && all_blocks_are_alike())
-        blind = (c->asked < SKIM ? c->asked : SKIM) - 1;
     c->asked -= 1 + blind;
     drain_consume(c, DRAIN_PIECE_HEADER);
     drain_skip(c, size + (uint64_t)blind * (DRAIN_PIECE_HEADER + BLOCK), 1);
@@ -135,6 +185,10 @@ static void on_other(drain_conn *c, unsigned id)
         c->asked = 0;
     else if (id == REJECT && c->asked)
         c->asked--;
+    else if (id == HAVE_NONE)
+        on_have_none(c);
+    else if (id == HAVE)
+        on_have(c, read_u32(c->in + HAVE_END - 4));
 }
 
 static int read_handshake(drain_conn *c)
@@ -165,6 +219,8 @@ int drain_peer_read(drain_conn *c)
     } else {
         if (length > OTHER_MAX)
             drain_die("what comes is not the peer protocol");
+        if (length == HAVE_END - 4 && c->in[4] == HAVE && c->have < HAVE_END)
+            return 0;
         if (length > 0)
             on_other(c, c->in[4]);
         drain_skip(c, (uint64_t)length + 4, 0);
