@@ -62,9 +62,9 @@ static int read_numwant(const trk_param *param)
     return only_digits(param) ? TRK_NUMWANT_MAX : TRK_NUMWANT_DEFAULT;
 }
 
-enum { HASH, PEER_ID, PORT, LEFT, EVENT, NUMWANT, COMPACT, NO_PEER_ID, PARAMS };
+enum { HASH, PEER_ID, PORT, LEFT, DOWNLOADED, EVENT, NUMWANT, COMPACT, NO_PEER_ID, PARAMS };
 
-static const char *const names[PARAMS] = {"info_hash", "peer_id", "port",    "left",
+static const char *const names[PARAMS] = {"info_hash", "peer_id", "port",    "left",      "downloaded",
                                           "event",     "numwant", "compact", "no_peer_id"};
 
 /* Finds each parameter that matters; of a repeated one the first counts. */
@@ -93,6 +93,16 @@ static const char *read_port(const trk_param *param, trk_announce *announce)
     return NULL;
 }
 
+/* aria2 says that nothing is left before it has the infodict of a magnet link, as a seed does; but it has downloaded
+ * nothing then, and a seed has, unless it began with the file in place: that one is taken for a leecher. */
+static int is_aria2_with_a_magnet(const trk_announce *announce, const trk_param *downloaded)
+{
+    apr_int64_t bytes = 0;
+
+    return announce->left == 0 && announce->event != TRK_EVENT_COMPLETED && memcmp(announce->peer_id, "A2-", 3) == 0 &&
+           downloaded->name && read_digits(downloaded->value, downloaded->value_length, &bytes) && bytes == 0;
+}
+
 apr_status_t trk_announce_parse(const char *query, apr_size_t length, trk_announce *announce, const char **failure)
 {
     trk_param found[PARAMS];
@@ -112,6 +122,8 @@ apr_status_t trk_announce_parse(const char *query, apr_size_t length, trk_announ
                                    (apr_ssize_t)sizeof id)
         memcpy(announce->peer_id, id, sizeof id);
     if (!found[LEFT].name || !read_digits(found[LEFT].value, found[LEFT].value_length, &announce->left))
+        announce->left = APR_INT64_MAX;
+    if (is_aria2_with_a_magnet(announce, &found[DOWNLOADED]))
         announce->left = APR_INT64_MAX;
     announce->numwant = found[NUMWANT].name ? read_numwant(&found[NUMWANT]) : TRK_NUMWANT_DEFAULT;
     announce->compact = !(found[COMPACT].name && is_text(&found[COMPACT], "0"));

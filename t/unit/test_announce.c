@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -105,6 +106,25 @@ static void test_left_of_magnets(void **state)
     assert_int_equal(parsed(HASH REST "&left=16384").left, 16384);
     assert_true(parsed(HASH REST "&left=9223372036854775807").left == APR_INT64_MAX);
     assert_true(parsed(HASH REST).left == APR_INT64_MAX);
+}
+
+/* It says that nothing is left while it has not even the infodict. */
+static void test_aria2_with_a_magnet(void **state)
+{
+    static const char aria2[] = HASH "&port=6881&peer_id=A2-1-36-0-0123456789&uploaded=0";
+    static const struct {
+        const char *more;
+        int is_leecher;
+    } cases[] = {{"&downloaded=0&left=0&event=started", 1}, {"&downloaded=0&left=0", 1},
+                 {"&downloaded=0&left=0&event=completed", 0}, {"&downloaded=5&left=0", 0},
+                 {"&left=0", 0}, {"&downloaded=x&left=0", 0}, {"&downloaded=0&left=7", 1}};
+    char query[300];
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        snprintf(query, sizeof query, "%s%s", aria2, cases[i].more);
+        assert_int_equal(parsed(query).left != 0, cases[i].is_leecher);
+    }
+    assert_int_equal(parsed(HASH REST "&downloaded=0&left=0&event=started").left, 0); /* no other client is meant */
 }
 
 static void test_left_never_wraps_to_a_seed(void **state)
@@ -263,6 +283,7 @@ int main(void)
         cmocka_unit_test(test_hash_must_be_there),
         cmocka_unit_test(test_first_of_repeated_counts),
         cmocka_unit_test(test_left_of_magnets),
+        cmocka_unit_test(test_aria2_with_a_magnet),
         cmocka_unit_test(test_left_never_wraps_to_a_seed),
         cmocka_unit_test(test_numwant),
         cmocka_unit_test(test_events),
