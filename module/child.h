@@ -14,6 +14,7 @@ typedef struct {
     trk_swarms *swarms;   /* NULL if the tracker is off */
     cat_catalog *catalog; /* NULL if it could not be opened: plain httpd */
     seed_seeder *seeder;
+    apr_uint64_t generation; /* of the configuration: as the page of counters had it when it was read */
     apr_uint64_t grant;   /* names this load of the configuration; stranger tests passed under another do not count */
 } bth_child;
 

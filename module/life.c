@@ -146,6 +146,7 @@ int bth_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serv
     if (status != APR_SUCCESS)
         return degrade(s, status, "cannot make shared memory");
     bth_own_child()->shared = shared;
+    bth_own_child()->generation = __atomic_add_fetch(&shared->counters->generation, 1, __ATOMIC_RELAXED);
     if (bth_server()->tracker && (status = prepare_tracker(s, pconf)) != APR_SUCCESS)
         return degrade(s, status, "cannot use the table of swarms");
     return bth_shared_listen(shared, s, bth_server()->peer_ports) == APR_SUCCESS ? OK : HTTP_INTERNAL_SERVER_ERROR;
@@ -217,6 +218,7 @@ static void configure_seeder(apr_pool_t *pool)
         .upload_rate = conf->upload_rate,
         .upload_slots = conf->upload_slots,
         .hash_threads = hash_threads(),
+        .generation = bth_own_child()->generation,
         .permit = permit,
         .elected = elected,
         .made = made,
@@ -292,8 +294,9 @@ void bth_child_init(apr_pool_t *pchild, server_rec *s)
 void bth_child_stopping(apr_pool_t *pchild, int graceful)
 {
     (void)pchild;
-    (void)graceful;
-    if (bth_own_child()->seeder)
+    if (bth_own_child()->seeder && graceful)
+        seed_retire(bth_own_child()->seeder);
+    else if (bth_own_child()->seeder)
         seed_leave(bth_own_child()->seeder, 1);
     if (scan)
         bth_scan_leave(scan);

@@ -81,6 +81,9 @@ typedef struct {
     apr_uint32_t magic, layout;
     apr_uint64_t size;
     apr_uint64_t seeder_pid; /* 0: none now */
+    apr_uint64_t generation; /* of the configuration: raised by the parent at each start and reload */
+    apr_uint64_t seeder_generation; /* the seeder's */
+    apr_uint64_t retiring;   /* 1: the seeder goes as soon as another one waits for its place */
     apr_uint64_t peers;      /* connected now */
     apr_uint64_t swarms;     /* torrents with a peer now */
     apr_uint64_t peers_taken, handshakes, blocks_sent, bytes_sent, rejects_sent, handovers;

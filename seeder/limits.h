@@ -24,6 +24,9 @@ typedef struct {
     apr_interval_time_t ask;        /* until permit() is asked again */
     apr_interval_time_t handover;   /* for the next seeder to take up what did not fit into the mailbox */
     apr_interval_time_t lock;       /* between two tries for the lock */
+    apr_interval_time_t heir;       /* the same while the seeder is about to go, and between its looks for an heir */
+    apr_interval_time_t siblings;   /* after which a seeder that retires takes who is left of its generation for an heir */
+    apr_interval_time_t retire;     /* and goes without one; its peers then wait in the mailbox */
     apr_size_t quantum;             /* bytes to one peer in one turn of the loop */
     apr_uint32_t requests;          /* of one peer that wait */
     seed_rule_bound rules[SEED_RULE_COUNT];

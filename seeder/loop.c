@@ -50,7 +50,8 @@ static int affordable_peers(int wanted)
 
 static apr_status_t watch(seed_loop *loop, seed_watch *watched)
 {
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = watched};
+    /* Nobody reads what wakes us: each new call counts, not that there was one. */
+    struct epoll_event event = {.events = watched == &loop->wake ? EPOLLIN | EPOLLET : EPOLLIN, .data.ptr = watched};
 
     return epoll_ctl(loop->epoll, EPOLL_CTL_ADD, watched->fd, &event) == 0 ? APR_SUCCESS : errno;
 }
@@ -171,6 +172,8 @@ static void take_mail(seed_loop *loop, const seed_mail *mail)
         break;
     case SEED_MAIL_WITHDRAW:
         take_withdraw(loop, mail->path);
+        break;
+    case SEED_MAIL_HEIR: /* it was to wake us: seed_loop_run asks whether to stay */
         break;
     }
 }
@@ -311,13 +314,15 @@ static void show_numbers(const seed_loop *loop, apr_uint64_t peers, apr_uint64_t
         __atomic_store_n(&counters->swarms, swarms, __ATOMIC_RELAXED);
 }
 
-void seed_loop_run(seed_loop *loop, const int *leaving)
+void seed_loop_run(seed_loop *loop, int (*stay)(void *baton), void *baton)
 {
     struct epoll_event events[SEED_EVENTS];
-    int count, i;
+    int count, i, most;
 
-    while (!__atomic_load_n(leaving, __ATOMIC_ACQUIRE)) {
-        count = epoll_wait(loop->epoll, events, SEED_EVENTS, next_wait(loop));
+    while ((most = stay(baton)) != 0) {
+        int wait = next_wait(loop);
+
+        count = epoll_wait(loop->epoll, events, SEED_EVENTS, most > 0 && (wait < 0 || wait > most) ? most : wait);
         loop->now = seed_now();
         for (i = 0; i < count; i++)
             dispatch(loop, &events[i]);

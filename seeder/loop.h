@@ -106,8 +106,8 @@ typedef struct seed_loop {
 apr_status_t seed_loop_open(seed_loop **loop, const seed_config *config, const seed_limits *limits, int wake,
                             apr_pool_t *pool);
 
-/** Serves until *leaving is not 0. */
-void seed_loop_run(seed_loop *loop, const int *leaving);
+/** Serves. @param stay  asked before each turn: 0: leave now; -1: stay; else ask again in so many milliseconds at the latest */
+void seed_loop_run(seed_loop *loop, int (*stay)(void *baton), void *baton);
 
 /** Closes whatever peers are left, and all that is open. */
 void seed_loop_close(seed_loop *loop);

@@ -14,7 +14,8 @@ typedef enum {
     SEED_MAIL_PEER = 1, /* 2 was another layout of MAKE */
     SEED_MAIL_WITHDRAW = 3,
     SEED_MAIL_LIVE = 4,
-    SEED_MAIL_MAKE = 5 /* 6 is LIVE with its record in a file in memory, beside the socket */
+    SEED_MAIL_MAKE = 5, /* 6 is LIVE with its record in a file in memory, beside the socket */
+    SEED_MAIL_HEIR = 7  /* somebody waits to seed under a newer configuration */
 } seed_mail_kind;
 
 typedef struct {
@@ -41,5 +42,8 @@ void seed_mail_done(seed_mail *mail);
 /** "Take this live peer with its state." The caller keeps (and closes) its copy. @return also APR_EAGAIN; APR_ENOSPC above
  *  SEED_RECORD_MAX; for a record above SEED_MAIL_MAX whatever making a file in memory ends with */
 apr_status_t seed_post_live(const seed_mailbox *mailbox, int socket, const unsigned char *record, apr_size_t length);
+
+/** "There is an heir": wakes a seeder whose configuration is outdated and that has nothing to do. @return also APR_EAGAIN */
+apr_status_t seed_post_heir(const seed_mailbox *mailbox);
 
 #endif

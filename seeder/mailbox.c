@@ -142,6 +142,11 @@ void seed_mail_done(seed_mail *mail)
     mail->long_record = NULL;
 }
 
+apr_status_t seed_post_heir(const seed_mailbox *mailbox)
+{
+    return post(mailbox, SEED_MAIL_HEIR, NULL, 0, NULL, 0);
+}
+
 static void put_u64(unsigned char *out, apr_uint64_t value)
 {
     pw_put_u32(out, (apr_uint32_t)(value >> 32));
@@ -258,6 +263,8 @@ static apr_status_t understand(const unsigned char *bytes, apr_size_t length, in
         return mail->socket < 0 ? APR_EMFILE : APR_SUCCESS;
     case LIVE_LONG:
         return mail->socket < 0 || file < 0 ? APR_EMFILE : read_file(file, mail);
+    case SEED_MAIL_HEIR:
+        return APR_SUCCESS;
     case SEED_MAIL_MAKE:
         return read_make(body, (apr_size_t)(end - body), &mail->make);
     case SEED_MAIL_WITHDRAW:

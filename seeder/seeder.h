@@ -34,6 +34,7 @@ typedef struct {
     int upload_slots;        /* peers served at once in one swarm; 0: auto */
     int hash_threads;        /* at least 1 */
     seed_encryption encryption;
+    apr_uint64_t generation; /* of the configuration: what counters->generation was when it was read */
 
     /* May this entry be seeded now? Called at a handshake and about once a second for each entry with peers, on the
      * seeder's thread; must not block. APR_SUCCESS; APR_EAGAIN: being tested, ask again soon (the peer waits);
@@ -60,6 +61,13 @@ apr_status_t seed_start(seed_seeder **seeder, const seed_config *config, apr_poo
  * @param graceful  hand live peers to the next seeder through the mailbox; else close them
  */
 void seed_leave(seed_seeder *seeder, int graceful);
+
+/**
+ * Asks it to make room: it goes on until somebody waits for its place, for a short while at the most, then leaves
+ * gracefully. By itself it does the same when counters->generation shows that its configuration is outdated. For calling
+ * as seed_leave, which may follow.
+ */
+void seed_retire(seed_seeder *seeder);
 
 /** Waits until the thread has ended, after seed_leave. Hashing stops between two chunks. */
 void seed_join(seed_seeder *seeder);

@@ -57,6 +57,8 @@ world *world_make(void)
     listen_on_loopback(w);
     w->limits = seed_limits_default;
     w->limits.lock = 5000;
+    w->limits.heir = 1000;
+    w->limits.siblings = 10000;
     w->limits.tick = 20000;
     w->limits.crowd = 1 << 20; /* whoever comes is shown everything */
     w->limits.freshness = 20000;

@@ -178,6 +178,92 @@ static void hand_overs_while_permission_is_tested(void **state)
     world_stop(old, 0);
 }
 
+static void serves(int peer)
+{
+    world_ask(peer, 1, 0, 16384);
+    assert_int_equal(world_take_block(peer, 1, 0), 16384);
+}
+
+static void who_retires_serves_until_there_is_an_heir(void **state)
+{
+    seed_seeder *old, *new;
+    int peer;
+
+    w->limits.retire = 60 * APR_USEC_PER_SEC;
+    old = world_start(w);
+    world_file(w, "f", 200000, TG_V1, &v1, &v2);
+    peer = live_peer();
+    seed_retire(old);
+    world_wait_for(&page->retiring, 1);
+    serves(peer);
+    assert_int_equal(now(&page->handovers), 0);
+    new = world_start(w); /* of the same generation, as when a child has answered enough requests */
+    world_wait(&page->handovers, 1);
+    world_stop(old, 1);
+    serves(peer);
+    assert_int_equal(now(&page->retiring), 0);
+    seed_retire(new);
+    w->config.generation = now(&page->generation) + 1; /* the first of those that come after a restart */
+    old = new;
+    new = world_start(w);
+    world_wait(&page->handovers, 2);
+    serves(peer);
+    world_stop(old, 1);
+    world_stop(new, 0);
+    close(peer);
+}
+
+static void who_retires_goes_even_without_an_heir(void **state)
+{
+    seed_seeder *seeder;
+    int peer;
+
+    w->limits.retire = 5000;
+    seeder = world_start(w);
+    world_file(w, "f", 200000, TG_V1, &v1, &v2);
+    peer = live_peer();
+    seed_retire(seeder);
+    world_wait(&page->handovers, 1);
+    world_wait_for(&page->seeder_pid, 0);
+    world_stop(seeder, 1);
+    seeder = world_start(w);
+    serves(peer);
+    close(peer);
+    world_stop(seeder, 0);
+}
+
+/* httpd's prefork tells a child of a reload when it has answered its request, which may take hours. */
+static void the_seeder_of_an_old_configuration_goes_by_itself(void **state)
+{
+    seed_seeder *old, *sibling, *new;
+    int peer;
+
+    w->limits.lock = 1000;
+    w->limits.retire = 60 * APR_USEC_PER_SEC;
+    old = world_start(w);
+    world_wait_for(&page->seeder_pid, (apr_uint64_t)getpid());
+    sibling = world_start(w);
+    world_file(w, "f", 200000, TG_V1, &v1, &v2);
+    peer = live_peer();
+    for (int round = 0; round < 2; round++) { /* with a peer, then idle */
+        seed_seeder *before = old;
+        w->config.generation = __atomic_add_fetch(&page->generation, 1, __ATOMIC_RELAXED);
+        new = world_start(w);
+        world_wait_for(&page->seeder_generation, w->config.generation);
+        old = new;
+        if (round == 0) {
+            serves(peer);
+            close(peer);
+            world_wait_for(&page->peers, 0);
+        }
+        world_stop(before, 1);
+    }
+    world_stop(sibling, 1);
+    assert_int_equal(now(&page->handovers), 1);
+    assert_int_equal(w->elected, 3); /* never the sibling */
+    world_stop(old, 0);
+}
+
 static void nobody_takes_over(void **state)
 {
     seed_seeder *seeder;
@@ -234,6 +320,9 @@ int main(void)
         TEST(a_hand_over_of_many),
         TEST(a_hand_over_while_permission_is_tested),
         TEST(hand_overs_while_permission_is_tested),
+        TEST(who_retires_serves_until_there_is_an_heir),
+        TEST(who_retires_goes_even_without_an_heir),
+        TEST(the_seeder_of_an_old_configuration_goes_by_itself),
         TEST(nobody_takes_over),
         TEST(a_broken_record_closes_that_peer_only),
     };

@@ -33,6 +33,28 @@ static void one_holder_in_a_process(void **state)
     seed_lock_close(second);
 }
 
+static void heirs_are_seen(void **state)
+{
+    int holder, heir;
+
+    assert_int_equal(seed_lock_open(&holder, directory), APR_SUCCESS);
+    assert_int_equal(seed_lock_open(&heir, directory), APR_SUCCESS);
+    assert_int_equal(seed_lock_try(holder), APR_SUCCESS);
+    assert_false(seed_lock_has_heir(holder, 0));
+    assert_int_equal(seed_lock_stand(heir, 7), APR_SUCCESS);
+    assert_int_equal(seed_lock_stand(heir, 7), APR_SUCCESS);
+    assert_true(seed_lock_has_heir(holder, 0));
+    assert_true(seed_lock_has_heir(holder, 7));
+    assert_false(seed_lock_has_heir(holder, 8));
+    seed_lock_step_back(heir, 7);
+    assert_false(seed_lock_has_heir(holder, 0));
+    assert_int_equal(seed_lock_stand(heir, 8), APR_SUCCESS);
+    assert_int_equal(seed_lock_try(heir), APR_EAGAIN);
+    seed_lock_close(holder);
+    assert_int_equal(seed_lock_try(heir), APR_SUCCESS);
+    seed_lock_close(heir);
+}
+
 static void a_killed_holder_frees_it(void **state)
 {
     int fd, tell[2], status;
@@ -92,6 +114,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_holder_in_a_process),
+        cmocka_unit_test(heirs_are_seen),
         cmocka_unit_test(a_killed_holder_frees_it),
         cmocka_unit_test(a_script_does_not_keep_it),
         cmocka_unit_test(no_directory),
