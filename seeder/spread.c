@@ -9,7 +9,7 @@ enum {
     STARTERS = 4,              /* pieces that a newcomer is given whatever the swarm does, to have something to trade */
     PATIENCE = 3,              /* seconds without a piece from anybody: then the seed must feed a peer */
     STALLED = 4,               /* seconds in which a peer takes nothing: then others may have what it was being given */
-    COST_PARTS = 12,           /* yielding may cost the swarm one of so many parts of its speed */
+    COST_PARTS = 16,           /* yielding may cost the swarm one of so many parts of its speed */
     LEAST_PARTS = 16,          /* and the seed goes on with one of so many parts of its own */
     SMOOTH = 4,                /* ticks that a rate is averaged over */
     PEAK_DECAY = 256,          /* ticks */
@@ -23,13 +23,14 @@ struct seed_spread {
     apr_uint32_t pieces, piece_length, window_min;
     apr_uint32_t fresh;        /* pieces that nobody has and nobody is being given */
     apr_uint32_t shares, most; /* entries of by_id that are used; and all */
-    apr_uint64_t unpassed, has; /* of all shares together */
+    apr_uint64_t unpassed;     /* of all shares together */
     apr_uint64_t dice;
     apr_time_t ticked;
     apr_int64_t gained, sent, gaining, sending; /* as in a share */
     apr_int64_t peak;        /* bytes a second that the seed sends when it does not yield */
     apr_int64_t budget;      /* bytes that it may send while it yields */
     int fed;                 /* the leechers feed each other well */
+    apr_uint32_t behind;     /* who has no more pieces than this is far behind the others */
     seed_share **by_id;      /* [0] is nobody */
     apr_uint16_t *available; /* by piece: how many peers have it */
     apr_uint16_t *lent;      /* by piece: who alone was shown it, while nobody else has it; 0: nobody */
@@ -96,6 +97,7 @@ static void take_back(seed_spread *spread, apr_uint32_t piece)
 static void note_shown(seed_spread *spread, seed_share *share, apr_uint32_t piece)
 {
     share->waiting++;
+    share->unsent += spread->piece_length;
     if (is_fresh(spread, piece))
         lend(spread, share, piece);
 }
@@ -107,7 +109,6 @@ static void add_piece(seed_spread *spread, seed_share *share, apr_uint32_t piece
         spread->available[piece]++;
     share->bits[piece / 8] |= (unsigned char)(0x80 >> (piece % 8));
     share->has++;
-    spread->has++;
     if (spread->lent[piece] && spread->lent[piece] != share->id) { /* it was passed on */
         spread->by_id[spread->lent[piece]]->passed++;
         take_back(spread, piece);
@@ -122,7 +123,6 @@ static void drop_piece(seed_spread *spread, seed_share *share, apr_uint32_t piec
         spread->available[piece]--;
     share->bits[piece / 8] &= (unsigned char)~(0x80 >> (piece % 8));
     share->has--;
-    spread->has--;
     spread->fresh += is_fresh(spread, piece) - was_fresh;
 }
 
@@ -138,6 +138,8 @@ void seed_spread_has(seed_spread *spread, seed_share *share, apr_uint32_t piece,
     }
     add_piece(spread, share, piece);
     share->waiting -= was_shown && share->waiting;
+    if (!share->waiting)
+        share->unsent = 0;
     share->took |= was_shown != 0;
     share->progress = now;
     if (share->known) { /* what it had when it came was not got here */
@@ -282,7 +284,7 @@ apr_uint32_t seed_spread_next(seed_spread *spread, seed_share *share, const unsi
     if (!share->id || share->whole || share->waiting >= window_of(spread, share))
         return SEED_SPREAD_NOTHING;
     keeps_back = seed_spread_yields(spread) && !depends(spread, share, now);
-    if (keeps_back && (spread->budget < spread->piece_length || (apr_uint64_t)share->has * spread->shares > spread->has))
+    if (keeps_back && (spread->budget < spread->piece_length || share->has > spread->behind))
         return SEED_SPREAD_NOTHING; /* what little there is goes to those who are behind */
     piece = rarest(spread, share, shown);
     if (piece == SEED_SPREAD_NOTHING)
@@ -296,7 +298,7 @@ apr_uint32_t seed_spread_next(seed_spread *spread, seed_share *share, const unsi
 
 void seed_spread_dry(seed_spread *spread, seed_share *share, apr_time_t now)
 {
-    if (!share->id || share->whole || share->waiting < window_of(spread, share))
+    if (!share->id || share->whole || share->unsent * 2 > spread->piece_length || share->waiting < window_of(spread, share))
         return;
     if (seed_spread_yields(spread) && !depends(spread, share, now))
         return;
@@ -332,6 +334,7 @@ void seed_spread_sent(seed_spread *spread, seed_share *share, apr_size_t bytes, 
     if (!share->id)
         return;
     share->took = 1;
+    share->unsent -= (apr_int64_t)bytes < share->unsent ? (apr_int64_t)bytes : share->unsent;
     share->sent += (apr_int64_t)bytes;
     spread->sent += (apr_int64_t)bytes;
     if (seed_spread_yields(spread) && share->whole && !depends(spread, share, now))
@@ -380,6 +383,23 @@ static void measure(seed_spread *spread, apr_interval_time_t passed)
         spread->budget = most;
 }
 
+/* Half-way between the average of those who are not done and the last of them. */
+static void find_behind(seed_spread *spread)
+{
+    apr_uint32_t id, count = 0, least = spread->pieces;
+    apr_uint64_t sum = 0;
+
+    for (id = 1; id < spread->most; id++) {
+        const seed_share *share = spread->by_id[id];
+        if (!share || share->has == spread->pieces)
+            continue;
+        count++;
+        sum += share->has;
+        least = share->has < least ? share->has : least;
+    }
+    spread->behind = count ? (apr_uint32_t)((sum / count + least) / 2) : 0;
+}
+
 void seed_spread_tick(seed_spread *spread, apr_time_t now)
 {
     apr_interval_time_t passed = now - spread->ticked;
@@ -391,6 +411,7 @@ void seed_spread_tick(seed_spread *spread, apr_time_t now)
     average(&spread->gaining, &spread->gained, passed);
     average(&spread->sending, &spread->sent, passed);
     measure(spread, passed);
+    find_behind(spread);
     for (id = 1; id < spread->most; id++) {
         if (spread->by_id[id])
             tick_share(spread, spread->by_id[id], passed, now);
@@ -414,7 +435,8 @@ int seed_spread_yields(const seed_spread *spread)
 
 int seed_spread_may_serve(const seed_spread *spread, const seed_share *share, apr_time_t now)
 {
-    return !seed_spread_yields(spread) || !share->id || !share->whole || spread->budget > 0 || depends(spread, share, now);
+    return !seed_spread_yields(spread) || !share->id || !share->whole || depends(spread, share, now) ||
+           (spread->budget > 0 && share->has <= spread->behind);
 }
 
 int seed_share_merit(const seed_share *share)

@@ -29,6 +29,7 @@ typedef struct {
     unsigned offered : 1;    /* at the last tick there was something for it to take */
     apr_uint32_t window;     /* pieces that it may be shown and not have yet */
     apr_uint32_t waiting;    /* pieces that it was shown and does not have yet */
+    apr_int64_t unsent;      /* bytes of these that we have not sent it */
     apr_uint32_t unpassed;   /* pieces that it alone was shown, and nobody else has yet */
     apr_uint32_t passed;     /* such pieces that others got since; of late */
     apr_uint32_t has;        /* pieces */
@@ -58,7 +59,7 @@ void seed_spread_has(seed_spread *spread, seed_share *share, apr_uint32_t piece,
 /** It was sent so many bytes. */
 void seed_spread_sent(seed_spread *spread, seed_share *share, apr_size_t bytes, apr_time_t now);
 
-/** It was sent all that it was shown, and asks for no more: more next time. */
+/** It has no request left: if it was sent all that it was shown, it is shown more next time. */
 void seed_spread_dry(seed_spread *spread, seed_share *share, apr_time_t now);
 
 /**
