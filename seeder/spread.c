@@ -298,7 +298,7 @@ apr_uint32_t seed_spread_next(seed_spread *spread, seed_share *share, const unsi
 
 void seed_spread_dry(seed_spread *spread, seed_share *share, apr_time_t now)
 {
-    if (!share->id || share->whole || share->unsent * 2 > spread->piece_length || share->waiting < window_of(spread, share))
+    if (!share->id || share->whole || share->unsent * 2 > spread->piece_length)
         return;
     if (seed_spread_yields(spread) && !depends(spread, share, now))
         return;
