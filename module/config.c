@@ -372,6 +372,24 @@ static const char *set_upload_rate(cmd_parms *cmd, void *dir, const char *value)
     return wrong ? complain(cmd, value, wrong) : NULL;
 }
 
+static const char *set_encryption(cmd_parms *cmd, void *dir, const char *value)
+{
+    const char *wrong = global_only(cmd);
+
+    (void)dir;
+    if (wrong)
+        return wrong;
+    if (!strcasecmp(value, "allow"))
+        server_config->encryption = SEED_ENCRYPTION_ALLOW;
+    else if (!strcasecmp(value, "require"))
+        server_config->encryption = SEED_ENCRYPTION_REQUIRE;
+    else if (!strcasecmp(value, "off"))
+        server_config->encryption = SEED_ENCRYPTION_OFF;
+    else
+        return complain(cmd, value, "is unknown: allow, require or off expected");
+    return NULL;
+}
+
 static const char *set_tracker(cmd_parms *cmd, void *dir, const char *value)
 {
     const char *wrong = global_only(cmd);
@@ -450,6 +468,7 @@ const command_rec bth_commands[] = {
     AP_INIT_TAKE1("BTHTTPMaxPeersPerIP", set_number, (void *)&per_ip_rule, RSRC_CONF, "peers at once from one address"),
     AP_INIT_TAKE1("BTHTTPUploadRate", set_upload_rate, NULL, RSRC_CONF, "bytes a second for all peers together, or unlimited"),
     AP_INIT_TAKE1("BTHTTPUploadSlots", set_number, (void *)&slots_rule, RSRC_CONF, "peers served at once in one swarm, or auto"),
+    AP_INIT_TAKE1("BTHTTPEncryption", set_encryption, NULL, RSRC_CONF, "allow, require or off: message stream encryption of peers"),
     AP_INIT_TAKE1("BTHTTPHashThreads", set_number, (void *)&threads_rule, RSRC_CONF, "hashing workers, or auto"),
     AP_INIT_TAKE1("BTHTTPTracker", set_tracker, NULL, RSRC_CONF, "closed or off"),
     AP_INIT_TAKE1("BTHTTPTrackerInterval", set_tracker_interval, NULL, RSRC_CONF, "how often peers announce"),

@@ -5,6 +5,7 @@
 #include <httpd.h>
 #include <http_config.h>
 
+#include "seeder/seeder.h"
 #include "tracker/announce.h"
 #include "torrentgen/torrent.h"
 
@@ -59,6 +60,7 @@ typedef struct {
     apr_int64_t upload_rate; /* bytes a second; 0: unlimited */
     int upload_slots;        /* 0: auto */
     int hash_threads;        /* 0: auto */
+    seed_encryption encryption;
     int tracker;             /* 0: off */
     apr_interval_time_t tracker_interval;
     apr_int64_t tracker_memory; /* bytes */

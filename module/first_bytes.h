@@ -8,7 +8,7 @@ enum { BTH_FIRST_BYTES = 24 };
 
 typedef enum {
     BTH_SPEAKS_OTHER,     /* HTTP, TLS or whatever else httpd knows: not for us */
-    BTH_SPEAKS_PEER,      /* the BitTorrent handshake (BEP 3) */
+    BTH_SPEAKS_PEER,      /* the BitTorrent handshake (BEP 3), or encrypted and by chance like it */
     BTH_SPEAKS_ENCRYPTED  /* message stream encryption: 96 and more random bytes */
 } bth_speaks;
 

@@ -219,6 +219,7 @@ static void configure_seeder(apr_pool_t *pool)
         .upload_slots = conf->upload_slots,
         .hash_threads = hash_threads(),
         .generation = bth_own_child()->generation,
+        .encryption = conf->encryption,
         .permit = permit,
         .elected = elected,
         .made = made,

@@ -61,8 +61,8 @@ int bth_port_sharing(conn_rec *c)
     if (!socket || apr_os_sock_get(&fd, socket) != APR_SUCCESS || who_speaks(fd) == BTH_SPEAKS_OTHER)
         return DECLINED;
     pass_on(c, fd);
-    /* The seeder cannot decrypt yet: it closes an encrypted peer without a word, whereupon clients come back in plain;
-     * httpd's "400 Bad Request" they would take for the other half of the key exchange.
+    /* Encrypted peers go there even with BTHTTPEncryption off: it closes them without a word, whereupon clients come back
+     * in plain; httpd's "400 Bad Request" they would take for the other half of the key exchange.
      * "Aborted" spares our copy the shutdown that would reach the seeder's as well. */
     c->aborted = 1;
     c->keepalive = AP_CONN_CLOSE;

@@ -35,6 +35,7 @@ NONSENSE = {
     "BTHTTPMaxPeersPerIP": ["0", "-1", "many", "", None],
     "BTHTTPUploadRate": ["fast", "-1", "0", "", None],
     "BTHTTPUploadSlots": ["-1", "0", "some", "", None],
+    "BTHTTPEncryption": ["on", "rc4", "required", "", None],
     "BTHTTPHashThreads": ["0", "-2", "1000000", "all", "", None],
     "BTHTTPTracker": ["maybe", "", None],
     "BTHTTPTrackerInterval": ["-1", "1ms", "often", "", None],
