@@ -63,7 +63,7 @@ class Initiator:
 
 
 class EncryptedPeer(Peer):
-    """A peer whose handshake is encrypted; `stream` says what was selected. With ia=True its first bytes go within it.
+    """A peer whose handshake is encrypted; `stream` says what was selected. With ia=True its handshake goes within it, with ia=bytes these as well.
     With shake=False it stops after the encrypted handshake."""
 
     def __init__(self, address, info_hash, *, provide=PLAIN | RC4_STREAM, skey=None, pad_a=None, pad_c=0, ia=True, shake=True,
@@ -71,7 +71,7 @@ class EncryptedPeer(Peer):
         self.into = self.out = None  # RC4, if the stream is encrypted
         super().__init__(address, **options)
         self.initiator = Initiator(skey or info_hash)
-        first = handshake(info_hash, reserved)
+        first = handshake(info_hash, reserved) + (ia if isinstance(ia, bytes) else b"")
         self.raw(self.initiator.public + os.urandom(random.randint(0, PAD_MAX) if pad_a is None else pad_a))
         self.initiator.agree(self.exactly(96))
         self.raw(self.initiator.hashes() + self.initiator.offer(provide, bytes(pad_c), first if ia and shake else b""))
