@@ -23,6 +23,8 @@ const bth_figure bth_figures[] = {
     COUNT(bytes_sent, "bytes sent"),
     COUNT(rejects_sent, "rejects sent"),
     COUNT(handovers, "peers handed over"),
+    COUNT(reads, "reads from disk"),
+    COUNT(reading, "reads under way"),
     COUNT(bans, "bans"),
     COUNT(hashed_files, "files hashed"),
     COUNT(hashed_bytes, "bytes hashed"),

@@ -94,7 +94,9 @@ typedef struct {
     apr_uint64_t bans;       /* imposed so far */
     apr_uint64_t upload_rate; /* bytes a second, lately */
     apr_uint64_t cpu_time;   /* microseconds that seeders' own threads have used so far; hashing is not among them */
-    apr_uint64_t measured;   /* monotonic microseconds when these two were brought up to date */
+    apr_uint64_t reads;      /* parts of files that had to be read from disk first */
+    apr_uint64_t reading;    /* that are being read now, or wait for it */
+    apr_uint64_t measured;   /* monotonic microseconds when rate and CPU time were brought up to date */
     seed_hashing hashing;
     seed_scan_figures scan;
     seed_job_slot jobs[SEED_JOB_SLOTS];

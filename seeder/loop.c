@@ -304,7 +304,7 @@ static void run_timers(seed_loop *loop)
 }
 
 /* Only whoever holds the lock says how many there are: one that is leaving still counts its own down. */
-static void show_numbers(const seed_loop *loop, apr_uint64_t peers, apr_uint64_t swarms)
+static void show_numbers(const seed_loop *loop, apr_uint64_t peers, apr_uint64_t swarms, apr_uint64_t reading)
 {
     seed_counters *counters = loop->config->counters;
 
@@ -312,6 +312,8 @@ static void show_numbers(const seed_loop *loop, apr_uint64_t peers, apr_uint64_t
         __atomic_store_n(&counters->peers, peers, __ATOMIC_RELAXED);
     if (__atomic_load_n(&counters->swarms, __ATOMIC_RELAXED) != swarms)
         __atomic_store_n(&counters->swarms, swarms, __ATOMIC_RELAXED);
+    if (__atomic_load_n(&counters->reading, __ATOMIC_RELAXED) != reading)
+        __atomic_store_n(&counters->reading, reading, __ATOMIC_RELAXED);
 }
 
 void seed_loop_run(seed_loop *loop, int (*stay)(void *baton), void *baton)
@@ -330,9 +332,9 @@ void seed_loop_run(seed_loop *loop, int (*stay)(void *baton), void *baton)
         run_peers(loop);
         seed_transmit(loop);
         seed_conn_bury(loop);
-        show_numbers(loop, (apr_uint64_t)loop->peers, apr_hash_count(loop->swarms));
+        show_numbers(loop, (apr_uint64_t)loop->peers, apr_hash_count(loop->swarms), (apr_uint64_t)loop->reading);
     }
-    show_numbers(loop, 0, 0);
+    show_numbers(loop, 0, 0, 0);
     seed_measure_tick(&loop->measure, loop->config->counters, loop->now);
 }
 

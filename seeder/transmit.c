@@ -65,10 +65,12 @@ static void begin_read(seed_loop *loop, seed_conn *conn, apr_int64_t cold)
     conn->fetched.from = cold;
     conn->fetched.to = cold + (apr_int64_t)run.length;
     conn->reading = seed_reader_begin(loop->reader, run.file, run.offset, run.length, conn);
-    if (conn->reading)
+    if (conn->reading) {
         loop->reading++;
-    else
+        seed_count(&loop->config->counters->reads, 1);
+    } else {
         note_fetched(loop, conn);
+    }
 }
 
 void seed_take_read(seed_loop *loop)

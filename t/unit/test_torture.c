@@ -236,6 +236,16 @@ static void several_fail(void **state)
     torture(0, 3);
 }
 
+static void one_fails_of_an_encrypted_peer(void **state)
+{
+    torture(1, 1);
+}
+
+static void several_fail_of_an_encrypted_peer(void **state)
+{
+    torture(1, 3);
+}
+
 static int set_up(void **state)
 {
     w = world_make();
@@ -260,6 +270,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(one_fails),
         TEST(several_fail),
+        TEST(one_fails_of_an_encrypted_peer),
+        TEST(several_fail_of_an_encrypted_peer),
     };
     apr_initialize();
     return cmocka_run_group_tests(tests, NULL, NULL);
