@@ -17,7 +17,7 @@ def documented():
     text = (ROOT / "docs/protocol.md").read_text()
     section = text.split("\n### Members of `status.json`\n")[1].split("\n## ")[0].split("\n### ")[0]
     rules = text.split("\n## Limits\n")[1].split("\n## ")[0]
-    names = re.findall(r"^\| `([a-z_.-]+)` \|", section, re.M)
+    names = re.findall(r"^\| `([a-z0-9_.-]+)` \|", section, re.M)
     assert len(names) == len(set(names))
     names.remove("closed")  # its members are in the tables of limits
     reasons = re.findall(r"^\|.*\| `([a-z-]+)` \|$", rules, re.M)
@@ -66,13 +66,13 @@ def test_rate_and_cpu_time(serve):
     before = server.status()["cpu_seconds"]
     with Peer(server.address, server.made.hash) as peer:
         peer.interest()
-        until, index, rates = time.monotonic() + 60, 0, []
-        while time.monotonic() < until and not any(2.5e6 < rate < 6e6 for rate in rates):
-            for at in range(0, server.made.piece_length, 16384):
-                peer.request(index % server.made.piece_count, at)
-            for _ in range(0, server.made.piece_length, 16384):
+        until, rates = time.monotonic() + 60, [0]
+        for n in range(200):
+            peer.request(n % server.made.piece_count, 0)
+        while time.monotonic() < until and not 2.5e6 < rates[-1] < 6e6:
+            for n in range(100):
                 peer.until(7)
-            index += 1
+                peer.request(n % server.made.piece_count, 0)
             rates.append(server.status()["upload_rate"])
         assert 2.5e6 < rates[-1] < 6e6, rates[-20:]
         assert server.status()["cpu_seconds"] > before
