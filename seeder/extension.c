@@ -92,7 +92,7 @@ static seed_verdict on_donthave(seed_peer *peer, const unsigned char *bytes, apr
     if (!peer->pieces.unknown) {
         change = seed_pieces_clear(&peer->pieces, peer->content->pieces, piece);
         if (change == SEED_PIECES_NO_MEMORY)
-            return seed_peer_close_for(peer, SEED_CLOSE_FULL);
+            return seed_peer_close_for(peer, SEED_CLOSE_NO_MEMORY);
         seed_peer_check_complete(peer, now);
         if (change == SEED_PIECES_CHANGED && peer->events)
             peer->events->has(peer->baton, piece, 0);

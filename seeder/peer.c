@@ -258,6 +258,14 @@ apr_int64_t seed_content_offset(const seed_content *content, const seed_block *b
     return (apr_int64_t)block->piece * content->piece_length + block->begin;
 }
 
+seed_verdict seed_peer_check_output(seed_peer *peer)
+{
+    if (peer->out.status == APR_SUCCESS)
+        return SEED_PEER_GO_ON;
+    /* Without room it is the peer's doing: it makes us answer and does not read. */
+    return seed_peer_close_for(peer, peer->out.status == APR_ENOSPC ? SEED_CLOSE_FLOOD : SEED_CLOSE_NO_MEMORY);
+}
+
 void seed_peer_sent_out(seed_peer *peer, apr_size_t bytes, apr_time_t now)
 {
     peer->out_sent += (apr_uint32_t)bytes;
@@ -307,8 +315,8 @@ seed_verdict seed_peer_tick(seed_peer *peer, int writable, apr_uint64_t taken, a
 {
     const seed_limits *limits = peer->limits;
 
-    if (peer->out.status != APR_SUCCESS) /* something was to be told it, and could not be written down */
-        return seed_peer_close_for(peer, SEED_CLOSE_NO_MEMORY);
+    if (seed_peer_check_output(peer) == SEED_PEER_CLOSE)
+        return SEED_PEER_CLOSE;
     if (peer->state != SEED_PEER_LIVE)
         return now - peer->started >= limits->handshake ? seed_peer_close_for(peer, SEED_CLOSE_HANDSHAKE_TIMEOUT)
                                                         : SEED_PEER_GO_ON;

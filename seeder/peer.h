@@ -151,6 +151,9 @@ int seed_peer_next_block(seed_peer *peer);
 /** Where a block's bytes lie in the torrent. */
 apr_int64_t seed_content_offset(const seed_content *content, const seed_block *block);
 
+/** Could all that it is to be told be written down? If not, it must not be sent: messages may miss, or a part of one. */
+seed_verdict seed_peer_check_output(seed_peer *peer);
+
 /** Notes that bytes of `out` or of the block were sent; the block ends with its last byte. */
 void seed_peer_sent_out(seed_peer *peer, apr_size_t bytes, apr_time_t now);
 void seed_peer_sent_block(seed_peer *peer, apr_size_t bytes, apr_time_t now);

@@ -206,8 +206,8 @@ static seed_verdict read_messages(seed_peer *peer, const unsigned char *bytes, a
         default:
             verdict = on_message(peer, &message, now);
         }
-        if (peer->out.status != APR_SUCCESS) /* it makes us answer and does not read */
-            return seed_peer_close_for(peer, SEED_CLOSE_FLOOD);
+        if (seed_peer_check_output(peer) == SEED_PEER_CLOSE)
+            return SEED_PEER_CLOSE;
         if (verdict != SEED_PEER_GO_ON)
             return verdict;
     }

@@ -100,6 +100,10 @@ static int transmit(seed_loop *loop, seed_conn *conn, seed_flow *flow, apr_size_
     seed_send_result result;
     seed_sent sent;
 
+    if (seed_peer_check_output(&conn->peer) == SEED_PEER_CLOSE) { /* before half of a message goes out */
+        seed_conn_close(loop, conn, conn->peer.reason);
+        return 0;
+    }
     if (swarm && !seed_check_fresh(loop, swarm))
         return 0;
     if (swarm)

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "seeder/extension.h"
 #include "t/unit/mse_client.h"
 #include "t/unit/peer_bytes.h"
 #include "t/unit/seed_world.h"
@@ -79,14 +80,9 @@ static int hear_end_of_request(line *from)
     return hear_either(from, PW_PIECE, PW_REJECT);
 }
 
-static void say_extended(bt_buf *to, int id, const char *text)
+static void say_text(bt_buf *to, unsigned id, const char *text)
 {
-    unsigned char *at = bt_buf_extend(to, 6);
-
-    pw_put_u32(at, (apr_uint32_t)(2 + strlen(text)));
-    at[4] = PW_EXTENDED;
-    at[5] = (unsigned char)id;
-    bt_buf_add(to, text, strlen(text));
+    say_extended(to, id, text, strlen(text));
 }
 
 static int shake_hands(line *l)
@@ -107,13 +103,14 @@ static int introduce(line *l)
     bt_buf bytes;
 
     bt_buf_init(&bytes, 4096);
-    say_extended(&bytes, 0, "d1:md11:lt_donthavei7e11:ut_metadatai2e6:ut_pexi1ee4:reqqi500ee");
+    say_text(&bytes, 0, "d1:md11:lt_donthavei7e11:ut_metadatai2e6:ut_pexi1ee4:reqqi500ee");
     bits = bt_buf_extend(&bytes, 6);
     memcpy(bits, "\0\0\0\2\5\x80", 6);
     say(&bytes, PW_HAVE, 1, 1, 0, 0);
-    say_extended(&bytes, 1, "d8:msg_typei0e5:piecei0ee");
-    say_extended(&bytes, 2, "d8:msg_typei0e5:piecei0ee");
-    say_extended(&bytes, 3, "d5:added6:\177\0\0\1\1\1e");
+    say_text(&bytes, SEED_EXT_METADATA, "d8:msg_typei0e5:piecei0ee");
+    say_text(&bytes, SEED_EXT_METADATA, "d8:msg_typei0e5:piecei9ee"); /* there is none */
+    say_text(&bytes, SEED_EXT_PEX, "d5:added6:\177\1\1\1\32\341e");
+    say_extended(&bytes, SEED_EXT_DONTHAVE, "\0\0\0\1", 4);
     say(&bytes, PW_INTERESTED, 0, 0, 0, 0);
     bt_buf_add(&bytes, "\0\0\0\5\4\0", 6);
     return tell(l, &bytes) && hear(l, PW_UNCHOKE);
