@@ -48,21 +48,33 @@ def connections(client, port):
     return found
 
 
-def plain(box, server, torrent, namespace):
-    return [Aria2(box, f"{server.base}/f.bin"), Rtorrent(box, torrent), QBittorrent(box, torrent),
+def in_plain(box, server, torrent, namespace):
+    return [Aria2(box, f"{server.base}/f.bin", options=ARIA2_ENCRYPTION["plain"]),
+            Rtorrent(box, torrent, options=RTORRENT_ENCRYPTION["plain"]), QBittorrent(box, torrent, encryption="plain"),
             Transmission(box, namespace, torrent, url=f"{server.base}/f.bin.torrent", options=TRANSMISSION_ENCRYPTION["plain"]),
-            Libtorrent(box, "v1", **LIBTORRENT_ENCRYPTION["plain"]).add(torrent)]
+            Libtorrent(box, **LIBTORRENT_ENCRYPTION["plain"]).add(torrent)]
 
 
-@pytest.mark.parametrize("start", [plain])
-def test_thirty_restarts(httpd, box, content, start):
+def encrypted(box, server, torrent, namespace):
+    return [Aria2(box, f"{server.base}/f.bin", options=ARIA2_ENCRYPTION["rc4"]),
+            Rtorrent(box, torrent, options=RTORRENT_ENCRYPTION["rc4"]), QBittorrent(box, torrent, encryption="required"),
+            Transmission(box, namespace, torrent, url=f"{server.base}/f.bin.torrent", options=TRANSMISSION_ENCRYPTION["required"]),
+            Libtorrent(box, "required", **LIBTORRENT_ENCRYPTION["required"]).add(torrent),
+            Libtorrent(box, "rc4", **LIBTORRENT_ENCRYPTION["rc4"]).add(torrent)]
+
+
+@pytest.mark.parametrize("start, in_rc4, in_plain_then", [(in_plain, 0, 1), (encrypted, 5, 1)])  # aria2 always begins so
+def test_thirty_restarts(httpd, box, content, start, in_rc4, in_plain_then):
     with Namespace() as namespace, contextlib.ExitStack() as stack:
         server = httpd(web_seed=False, conf=SLOW, address=namespace.host_address)
         server.put("f.bin", content(SIZE))
         torrent = server.torrent("/f.bin")
         clients = [stack.enter_context(client) for client in start(box, server, torrent, namespace)]
-        wait_for("all to have connected",
-                 lambda: server.status()["peers"] == len(clients) and all(connections(c, server.port) for c in clients), 60)
+        def settled():
+            now = server.status()
+            return (now["peers"] == len(clients) and all(connections(c, server.port) for c in clients) and
+                    (now["encrypted_rc4"], now["encrypted_plain"]) == (in_rc4, in_plain_then))
+        wait_for("all to have connected, each in its way", settled, 60)
         before, first = server.status(), {c: connections(c, server.port) for c in clients}
         for _ in range(RESTARTS):
             sent = server.status()["bytes_sent"]
