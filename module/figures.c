@@ -22,6 +22,8 @@ const bth_figure bth_figures[] = {
     COUNT(blocks_sent, "blocks sent"),
     COUNT(bytes_sent, "bytes sent"),
     COUNT(rejects_sent, "rejects sent"),
+    COUNT(hashes_sent, "answers to hash requests"),
+    COUNT(pex_sent, "messages of peer exchange"),
     COUNT(handovers, "peers handed over"),
     COUNT(reads, "reads from disk"),
     COUNT(reading, "reads under way"),

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "seeder/exchange.h"
 
 enum { SAME_HASH_MAX = 32 }; /* files with the same content that are tried in one look-up */
 
@@ -61,6 +62,7 @@ void seed_leave_swarm(seed_loop *loop, seed_conn *conn)
     if (!swarm)
         return;
     seed_crowd_leave(conn);
+    seed_exchange_part(swarm, conn);
     conn->swarm = NULL;
     APR_RING_REMOVE(conn, mates);
     swarm->peers--;
@@ -228,6 +230,7 @@ int seed_settle(seed_loop *loop, seed_conn *conn)
         return 0;
     }
     seed_crowd_resume(loop, conn);
+    seed_exchange_meet(loop, conn);
     seed_swarm_make_due(loop, swarm);
     return seed_conn_resume(loop, conn);
 }

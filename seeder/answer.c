@@ -1,6 +1,7 @@
 #include "seeder/answer.h"
 
 #include "base/log.h"
+#include "seeder/answer_hashes.h"
 #include "seeder/metadata.h"
 
 apr_status_t seed_know(seed_loop *loop, seed_swarm *swarm)
@@ -51,13 +52,19 @@ static void answer_metadata(seed_loop *loop, seed_conn *conn, apr_uint32_t piece
         seed_metadata_add_reject(&peer->out, id, piece);
 }
 
-void seed_answer(seed_loop *loop, seed_conn *conn)
+int seed_answer(seed_loop *loop, seed_conn *conn)
 {
-    seed_ask ask = *seed_asks_first(&conn->peer.asks);
+    seed_asks *asks = &conn->peer.asks;
+    seed_ask ask = *seed_asks_first(asks);
+    seed_answered answered = SEED_ANSWERED;
 
-    seed_asks_drop(&conn->peer.asks);
     if (ask.kind == SEED_ASK_METADATA)
         answer_metadata(loop, conn, ask.piece);
     else
-        pw_add_hash_reject(&conn->peer.out, ask.request);
+        answered = seed_answer_hashes(loop, conn, ask.request, asks->paid);
+    if (answered == SEED_ANSWERED)
+        seed_asks_drop(asks);
+    else if (answered == SEED_WAITS)
+        asks->waiting = asks->paid = 1;
+    return answered != SEED_CLOSED;
 }

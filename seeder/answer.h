@@ -4,8 +4,11 @@
 
 #include "seeder/loop.h"
 
-/** Answers the oldest ask of a peer, see seed_peer_wants_answer. What cannot be answered is rejected. */
-void seed_answer(seed_loop *loop, seed_conn *conn);
+/**
+ * Answers the oldest ask of a peer, see seed_peer_wants_answer, or lets it wait. What cannot be answered is rejected.
+ * @return 0 if the connection was closed
+ */
+int seed_answer(seed_loop *loop, seed_conn *conn);
 
 /** What a peer that came by this info-hash of the swarm may know of it, the size of its infodict included. */
 const seed_content *seed_answer_content(seed_loop *loop, seed_swarm *swarm, const bt_infohash *hash);

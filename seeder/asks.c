@@ -49,7 +49,7 @@ int seed_asks_push(seed_asks *asks, const seed_ask *ask)
 void seed_asks_drop(seed_asks *asks)
 {
     asks->head = (apr_uint16_t)((asks->head + 1) % asks->capacity);
-    asks->waiting = 0;
+    asks->waiting = asks->paid = 0;
     if (--asks->count == 0)
         seed_asks_free(asks);
 }

@@ -21,7 +21,8 @@ typedef struct {
 typedef struct {
     seed_ask *ring; /* malloc'd, NULL while empty */
     apr_uint16_t head, count, capacity;
-    apr_uint16_t waiting; /* the oldest waits for something that an event will tell of: not asked about until then */
+    unsigned char waiting; /* the oldest waits for something that an event will tell of: not asked about until then */
+    unsigned char paid;    /* what that costs has been counted */
 } seed_asks;
 
 void seed_asks_free(seed_asks *asks);

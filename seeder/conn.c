@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "seeder/answer.h"
+#include "seeder/exchange.h"
 
 static struct seed_conns *ring_of(seed_loop *loop, seed_place place)
 {
@@ -247,6 +248,7 @@ static int receive(seed_loop *loop, seed_conn *conn)
         return 0;
     if (!live && conn->peer.state == SEED_PEER_LIVE)
         seed_count(&loop->config->counters->handshakes, 1);
+    seed_exchange_meet(loop, conn);
     if (conn->swarm && ((before ^ conn->peer.flags) & SEED_PEER_INTERESTED || live != (conn->peer.state == SEED_PEER_LIVE)))
         seed_swarm_make_due(loop, conn->swarm);
     if (conn->swarm && conn->swarm->spread)
@@ -271,7 +273,9 @@ void seed_conn_run(seed_loop *loop, seed_conn *conn)
 {
     if (conn->readable && seed_peer_wants_input(&conn->peer) && !receive(loop, conn))
         return;
-    while (conn->swarm && seed_peer_wants_answer(&conn->peer))
-        seed_answer(loop, conn);
+    while (conn->swarm && seed_peer_wants_answer(&conn->peer)) {
+        if (!seed_answer(loop, conn))
+            return;
+    }
     seed_conn_park(loop, conn);
 }

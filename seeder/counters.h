@@ -88,6 +88,8 @@ typedef struct {
     apr_uint64_t swarms;     /* torrents with a peer now */
     apr_uint64_t peers_taken, handshakes, blocks_sent, bytes_sent, rejects_sent, handovers;
     apr_uint64_t encrypted_plain, encrypted_rc4; /* encrypted handshakes, by the stream that follows */
+    apr_uint64_t hashes_sent; /* answers to hash requests */
+    apr_uint64_t pex_sent;    /* messages of ut_pex */
     apr_uint64_t hashed_files, hashed_bytes, hash_failures;
     apr_uint64_t mailbox_full;
     apr_uint64_t closed[SEED_CLOSE_REASONS];

@@ -29,6 +29,7 @@ void seed_extension_greet(seed_peer *peer)
     name_message(out, "upload_only", SEED_EXT_UPLOAD_ONLY);
     if (size)
         name_message(out, "ut_metadata", SEED_EXT_METADATA);
+    name_message(out, "ut_pex", SEED_EXT_PEX);
     bt_ben_close(out);
     if (size) {
         bt_ben_add_text(out, "metadata_size");
@@ -100,6 +101,13 @@ static seed_verdict on_donthave(seed_peer *peer, const unsigned char *bytes, apr
     return seed_peer_spend(peer, SEED_RULE_HAVE, now);
 }
 
+/* What it tells of others is worth knowing only as a number: we never connect to anybody. */
+static seed_verdict on_pex(seed_peer *peer, const unsigned char *bytes, apr_size_t length, apr_time_t now)
+{
+    seed_pex_hear(&peer->pex, bytes, length);
+    return seed_peer_spend(peer, SEED_RULE_PEX, now);
+}
+
 seed_verdict seed_extension_input(seed_peer *peer, const unsigned char *body, apr_size_t length, apr_time_t now)
 {
     if (length == 0)
@@ -112,6 +120,8 @@ seed_verdict seed_extension_input(seed_peer *peer, const unsigned char *body, ap
         if (peer->content->metadata_size)
             return seed_metadata_input(peer, body + 1, length - 1, now);
         break;
+    case SEED_EXT_PEX:
+        return on_pex(peer, body + 1, length - 1, now);
     case SEED_EXT_DONTHAVE:
         return on_donthave(peer, body + 1, length - 1, now);
     case SEED_EXT_UPLOAD_ONLY:

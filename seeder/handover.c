@@ -152,6 +152,17 @@ static apr_status_t restore_asks(seed_record *in, const seed_content *content, s
     return seed_asks_restore(in, &peer->asks);
 }
 
+static void save_pex(bt_buf *out, const seed_peer *peer)
+{
+    seed_pex_save(out, &peer->pex);
+}
+
+static apr_status_t restore_pex(seed_record *in, const seed_content *content, seed_peer *peer)
+{
+    (void)content;
+    return seed_pex_restore(in, &peer->pex);
+}
+
 /* --- all sections --- */
 
 typedef struct {
@@ -167,7 +178,7 @@ static const section sections[] = {
     {TAG_INPUT, save_input, restore_input},    {TAG_OUTPUT, save_output, restore_output},
     {TAG_SHOWN, save_shown, restore_shown},    {TAG_ENCRYPTION, seed_crypt_save, seed_crypt_restore},
     {TAG_EXTENSION, seed_extension_save, seed_extension_restore},
-    {TAG_ASKS, save_asks, restore_asks},
+    {TAG_ASKS, save_asks, restore_asks},       {TAG_PEX, save_pex, restore_pex},
 };
 
 enum { SECTIONS = sizeof sections / sizeof *sections };

@@ -16,6 +16,8 @@ typedef struct {
     apr_interval_time_t stalled;    /* how long a peer that bytes wait for may take none of them */
     apr_size_t stalled_least;       /* bytes that it must take in that time */
     apr_interval_time_t seed_grace; /* a peer that has everything may stay so long */
+    apr_interval_time_t pex_first;  /* from its handshake of extensions until a peer is told of others, who may come meanwhile */
+    apr_interval_time_t pex;        /* between two such messages */
     apr_interval_time_t turn;       /* shortest time that a peer is served while others wait */
     apr_interval_time_t freshness;  /* how long a look at a file's stamp counts */
     apr_interval_time_t file_idle;  /* a file stays open without use */

@@ -13,6 +13,7 @@
 #include <openssl/rand.h>
 
 #include "base/log.h"
+#include "seeder/answer_hashes.h"
 #include "seeder/batch.h"
 #include "seeder/mail.h"
 
@@ -253,6 +254,9 @@ static void dispatch(seed_loop *loop, const struct epoll_event *event)
         conn->writable |= (event->events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0;
         seed_conn_park(loop, conn);
         break;
+    case SEED_WATCH_LEAVES:
+        seed_leaves_ready(loop);
+        break;
     }
 }
 
@@ -343,6 +347,7 @@ void seed_loop_close(seed_loop *loop)
     while (!APR_RING_EMPTY(&loop->all, seed_conn, all))
         seed_conn_close(loop, APR_RING_FIRST(&loop->all), SEED_CLOSE_SHUTDOWN);
     seed_conn_bury(loop);
+    seed_leaves_close(loop->leaves);
     seed_addresses_free(loop->addresses);
     seed_reader_close(loop->reader);
     seed_files_free(loop->files);

@@ -9,6 +9,7 @@
 #include "seeder/addresses.h"
 #include "seeder/choker.h"
 #include "seeder/jobs.h"
+#include "seeder/leaves.h"
 #include "seeder/measure.h"
 #include "seeder/peer.h"
 #include "seeder/rate.h"
@@ -24,7 +25,14 @@ enum {
 };
 
 /* What an event of epoll is about; the first member of whatever it points to. */
-typedef enum { SEED_WATCH_WAKE, SEED_WATCH_MAILBOX, SEED_WATCH_LISTENER, SEED_WATCH_READER, SEED_WATCH_PEER } seed_watch_kind;
+typedef enum {
+    SEED_WATCH_WAKE,
+    SEED_WATCH_MAILBOX,
+    SEED_WATCH_LISTENER,
+    SEED_WATCH_READER,
+    SEED_WATCH_LEAVES,
+    SEED_WATCH_PEER
+} seed_watch_kind;
 
 typedef struct {
     seed_watch_kind kind;
@@ -84,6 +92,8 @@ typedef struct seed_loop {
     seed_jobs *jobs;
     apr_hash_t *swarms; /* by path */
     seed_library library;
+    seed_leaves *leaves; /* NULL before the first hash request */
+    seed_watch leaves_watch;
     struct seed_conns all, running, asking, dead;
     struct seed_conns batch; /* those running in this turn; their place says SEED_RUNNING */
     seed_fair fair;          /* among swarms that have something to send */

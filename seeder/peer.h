@@ -6,6 +6,7 @@
 #include "seeder/counters.h"
 #include "seeder/drip.h"
 #include "seeder/limits.h"
+#include "seeder/pex.h"
 #include "seeder/pieces.h"
 #include "seeder/requests.h"
 #include "seeder/stream.h"
@@ -80,6 +81,7 @@ typedef struct {
     unsigned char *shown;     /* bitfield of the pieces that it was told we have; NULL: all of them. malloc'd */
     apr_uint32_t shown_count; /* while `shown` is there */
     seed_extension extension;
+    seed_pex_peer pex;
     seed_asks asks;           /* what it asked that is not a block */
     unsigned char ip[16];     /* its address, in network order; set by the owner before it is admitted */
     unsigned char ip_length;  /* bytes of it: 4, 16, or 0 if it is not known */

@@ -1,6 +1,5 @@
 #include "seeder/pex.h"
 
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,20 +21,18 @@ struct seed_pex_journal {
 
 /* --- addresses --- */
 
-void seed_pex_address_of(seed_pex_address *address, const struct sockaddr *peer, socklen_t length)
+void seed_pex_address_set(seed_pex_address *address, const unsigned char *ip, int length, apr_uint16_t port, unsigned hashes)
 {
+    int is_mapped = length == IPV6 && memcmp(ip, bt_v4_mapped, sizeof bt_v4_mapped) == 0;
+
     memset(address, 0, sizeof *address);
-    if (peer->sa_family == AF_INET && length >= sizeof(struct sockaddr_in)) {
-        memcpy(address->ip, &((const struct sockaddr_in *)(const void *)peer)->sin_addr, IPV4);
-    } else if (peer->sa_family == AF_INET6 && length >= sizeof(struct sockaddr_in6)) {
-        const unsigned char *ip = ((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr.s6_addr;
-        address->is_v6 = memcmp(ip, bt_v4_mapped, sizeof bt_v4_mapped) != 0;
-        if (address->is_v6)
-            memcpy(address->ip, ip, IPV6);
-        else
-            memcpy(address->ip, ip + sizeof bt_v4_mapped, IPV4);
-    }
-    address->reach = (unsigned char)bt_reach_of(address->ip, address->is_v6);
+    if (length != IPV4 && length != IPV6)
+        return;
+    address->is_v6 = length == IPV6 && !is_mapped;
+    memcpy(address->ip, is_mapped ? ip + sizeof bt_v4_mapped : ip, address->is_v6 ? IPV6 : IPV4);
+    address->port = port;
+    address->reach = (unsigned)bt_reach_of(address->ip, address->is_v6) & 15;
+    address->hashes = hashes & 15;
 }
 
 static int is_same(const seed_pex_address *a, const seed_pex_address *b)
@@ -45,7 +42,8 @@ static int is_same(const seed_pex_address *a, const seed_pex_address *b)
 
 int seed_pex_may_tell(const seed_pex_address *to, const seed_pex_address *of)
 {
-    return of->port != 0 && of->reach == to->reach && of->reach != BT_REACH_NOBODY && !is_same(to, of);
+    return of->port != 0 && of->reach == to->reach && of->reach != BT_REACH_NOBODY && of->hashes & to->hashes &&
+           !is_same(to, of);
 }
 
 /* --- the journal --- */
@@ -245,4 +243,34 @@ apr_status_t seed_pex_read(const unsigned char *bytes, apr_size_t length, apr_ui
                    count_key(&message, "dropped", IPV4 + 2, dropped) && count_key(&message, "dropped6", IPV6 + 2, dropped)
                ? APR_SUCCESS
                : APR_EINVAL;
+}
+
+void seed_pex_hear(seed_pex_peer *peer, const unsigned char *bytes, apr_size_t length)
+{
+    apr_uint32_t added, dropped, knows;
+
+    if (seed_pex_read(bytes, length, &added, &dropped) != APR_SUCCESS)
+        return;
+    knows = peer->knows + added;
+    knows -= dropped < knows ? dropped : knows;
+    peer->knows = (apr_uint16_t)(knows < SEED_PEX_HEARD ? knows : SEED_PEX_HEARD);
+}
+
+/* --- hand-over: where it listens is in another section; that it was told of others, and how many it knows --- */
+
+void seed_pex_save(bt_buf *out, const seed_pex_peer *peer)
+{
+    if (peer->begun || peer->resume)
+        seed_put_u32(out, peer->knows);
+}
+
+apr_status_t seed_pex_restore(seed_record *in, seed_pex_peer *peer)
+{
+    apr_uint32_t knows = seed_take_u32(in);
+
+    if (in->broken || knows > SEED_PEX_HEARD)
+        return APR_EINVAL;
+    peer->begun = peer->resume = 1;
+    peer->knows = (apr_uint16_t)knows;
+    return APR_SUCCESS;
 }

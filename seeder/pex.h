@@ -4,38 +4,41 @@
 #define SEED_PEX_H
 
 #include <apr_time.h>
-#include <sys/socket.h>
 
 #include "base/buf.h"
 #include "base/reach.h"
+#include "seeder/record.h"
 
 enum {
     SEED_PEX_MOST = 50,      /* peers added in one message, and as many dropped */
-    SEED_PEX_SECONDS = 60,   /* between two messages to a peer */
-    SEED_PEX_FIRST = 2,      /* seconds until the first one: others may come meanwhile */
     SEED_PEX_JOURNAL = 1024, /* events of a large swarm; a small one has 16 */
-    SEED_PEX_HEARD = 1000    /* peers that one peer may claim to know */
+    SEED_PEX_HEARD = 1000,   /* peers that one message may name */
+    SEED_PEX_OUT = 16 * 1024 /* unsent bytes beyond which a peer is told later */
 };
 
 /* Flags of a peer that is told of. */
 enum { SEED_PEX_ENCRYPTS = 1, SEED_PEX_IS_SEED = 2 };
 
-/* Where a peer listens. */
+/* By which info-hashes of a torrent a peer can be met, as bits: those that it came by, or has shown to know. */
+enum { SEED_PEX_V1 = 1, SEED_PEX_V2 = 2, SEED_PEX_KEYLESS = 4, SEED_PEX_ALONE = 8 };
+
+/* Where a peer listens, and who can talk to it there. */
 typedef struct {
     unsigned char ip[16]; /* IPv4: the first four */
     apr_uint16_t port;    /* host order; 0: not known */
     unsigned char is_v6;
-    unsigned char reach; /* bt_reach */
+    unsigned char reach : 4; /* bt_reach */
+    unsigned char hashes : 4;
 } seed_pex_address;
 
-/* What is kept of one peer. */
+/* What is kept of one peer. All zero before its handshake of extensions. */
 typedef struct {
-    seed_pex_address address;
-    unsigned char flags; /* others are told */
-    unsigned char begun; /* it was told of some, and stands at `told` in the journal */
-    apr_uint16_t knows;  /* how many it says it is connected to */
-    apr_uint32_t told;
-    apr_time_t next; /* it is told nothing before */
+    seed_pex_address address;  /* port 0: others are not told of it */
+    apr_uint32_t told;         /* it knows what the journal says before this place */
+    unsigned char begun;       /* it was told of who was there */
+    unsigned char resume;      /* it was, by another seeder, whose journal is gone: who is there is said once more */
+    apr_uint16_t knows;        /* how many it says it is connected to */
+    apr_time_t next;           /* it is told nothing before; 0: nothing at all yet */
 } seed_pex_peer;
 
 /* Who came and who left, the latest of them; malloc'd. */
@@ -48,10 +51,14 @@ typedef struct {
     int added_count, dropped_count;
 } seed_pex_news;
 
-/** Takes the address of a connected socket. The port stays 0. */
-void seed_pex_address_of(seed_pex_address *address, const struct sockaddr *peer, socklen_t length);
+/**
+ * Fills in where a peer listens.
+ * @param ip      4 or 16 bytes, see `length`; a v4-mapped address becomes IPv4
+ * @param length  0: not known, then nobody is told
+ */
+void seed_pex_address_set(seed_pex_address *address, const unsigned char *ip, int length, apr_uint16_t port, unsigned hashes);
 
-/** May one be told of the other? Only within the same reach, and nobody of himself. */
+/** May one be told of the other? Only within the same reach, by an info-hash that both know, and nobody of himself. */
 int seed_pex_may_tell(const seed_pex_address *to, const seed_pex_address *of);
 
 /**
@@ -77,6 +84,13 @@ apr_uint32_t seed_pex_since(const seed_pex_journal *journal, apr_uint32_t since,
 
 /** Appends a message's dictionary. @return out->status */
 apr_status_t seed_pex_write(bt_buf *out, const seed_pex_news *news);
+
+/** Counts whom a peer says that it met and left. What is no message counts nothing. */
+void seed_pex_hear(seed_pex_peer *peer, const unsigned char *bytes, apr_size_t length);
+
+/* Its section of hand-over records. */
+void seed_pex_save(bt_buf *out, const seed_pex_peer *peer);
+apr_status_t seed_pex_restore(seed_record *in, seed_pex_peer *peer);
 
 /**
  * Reads a peer's message, for how many it has met and left.

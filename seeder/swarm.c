@@ -151,6 +151,7 @@ seed_content *seed_swarm_content(seed_swarm *swarm, seed_known_by by)
 void seed_swarm_close(seed_swarm *swarm)
 {
     seed_source_close(swarm->source);
+    seed_pex_free(swarm->journal);
     free(swarm->members);
     free(swarm);
 }

@@ -7,6 +7,7 @@
 #include "seeder/fair.h"
 #include "seeder/knowledge.h"
 #include "seeder/peer.h"
+#include "seeder/pex.h"
 #include "seeder/source.h"
 #include "seeder/spread.h"
 
@@ -22,6 +23,11 @@ typedef struct {
 
 void seed_line_init(seed_line *line);
 
+/* Where the file lies that hashes were last asked of: which member, and bytes of piece layers before its own. */
+typedef struct {
+    apr_size_t member, layer;
+} seed_last_asked;
+
 /* From its first peer to its last; malloc'd together with its entry's strings. */
 typedef struct seed_swarm {
     APR_RING_ENTRY(seed_swarm) due;    /* in the loop's ring of swarms for the choker */
@@ -33,6 +39,8 @@ typedef struct seed_swarm {
     seed_content content;
     seed_content reduced[SEED_KNOWN_COUNT - 1]; /* the same for who came by a hash that stands for v1 alone */
     seed_knowledge *knowledge;               /* NULL while nobody asks; the library's */
+    seed_last_asked last_asked;
+    seed_pex_journal *journal; /* of peers who came and left; NULL while no two are known */
     seed_source *source;
     seed_line line;
     int is_due, is_active;

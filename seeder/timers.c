@@ -1,6 +1,7 @@
 #include "seeder/opening.h"
 
 #include "base/log.h"
+#include "seeder/exchange.h"
 #include "seeder/send.h"
 
 /* Is it still what the catalogue publishes, and may it still be seeded? @return 0 if it was dissolved */
@@ -127,14 +128,19 @@ void seed_tick(seed_loop *loop)
     count_slots(loop);
     for (conn = APR_RING_FIRST(&loop->all); conn != APR_RING_SENTINEL(&loop->all, seed_conn, all); conn = next) {
         next = APR_RING_NEXT(conn, all);
-        if (tick(loop, conn) == SEED_PEER_CLOSE)
+        if (tick(loop, conn) == SEED_PEER_CLOSE) {
             seed_conn_close(loop, conn, conn->peer.reason);
-        else if (conn->place == SEED_NOWHERE)
+            continue;
+        }
+        seed_exchange_tick(loop, conn);
+        if (conn->place == SEED_NOWHERE)
             seed_conn_park(loop, conn);
     }
     check_swarms(loop);
     seed_crowds_tick(loop);
     seed_library_tick(&loop->library, loop->now);
+    if (loop->leaves)
+        seed_leaves_tick(loop->leaves, loop->now);
     if (loop->jobs)
         seed_jobs_tick(loop->jobs);
 }

@@ -49,7 +49,7 @@ static void check(const seed_pex_news *news)
 /* Two bytes an event: who, and what. */
 static void tell(const uint8_t *data, size_t size)
 {
-    seed_pex_address self = {{8, 8, 8, 8}, 1, 0, BT_REACH_GLOBAL};
+    seed_pex_address self = {{8, 8, 8, 8}, 1, 0, BT_REACH_GLOBAL, SEED_PEX_V1};
     seed_pex_journal *journal = NULL;
     apr_uint32_t told = 0, now;
     seed_pex_news news;
@@ -57,7 +57,7 @@ static void tell(const uint8_t *data, size_t size)
 
     for (i = 0; i + 1 < size; i += 2) {
         seed_pex_address who = {{8, 0, 0, data[i]}, (apr_uint16_t)(data[i + 1] & 3), (data[i + 1] & 4) != 0,
-                                (unsigned char)(data[i + 1] >> 3 & 3)};
+                                data[i + 1] >> 3 & 3, SEED_PEX_V1};
         seed_pex_note(&journal, data[i], &who, data[i + 1] & 3, data[i + 1] >> 7);
         if (!(data[i + 1] & 0x40))
             continue;

@@ -211,7 +211,8 @@ class QBittorrent(Process):
 class Libtorrent:
     """libtorrent in this process, at a loopback address of its own."""
 
-    def __init__(self, box, name="lt", address=None, port=None, **settings):
+    def __init__(self, box, name="lt", address=None, port=None, plugins=True, **settings):
+        """plugins: does it speak extensions, peer exchange among them?"""
         self.dir = Path(box) / name
         self.dir.mkdir()
         self.address = address or loopback_address()
@@ -228,7 +229,7 @@ class Libtorrent:
             "min_reconnect_time": 1, "peer_connect_timeout": 5, "connection_speed": 100,
             "stop_tracker_timeout": 1, "tracker_completion_timeout": 15, "min_announce_interval": 1,
             "alert_mask": lt.alert.category_t.error_notification | lt.alert.category_t.storage_notification,
-            **settings})
+            **settings}, flags=1 if plugins else 0)
         self.handle = None
         self.file = None
 

@@ -57,7 +57,7 @@ class Transmission(Process):
     program = "transmission-cli"
     says_hash_failed = "failed its checksum test"
 
-    def __init__(self, box, namespace, torrent, name="transmission", port=51413, options=(), url=None, data=None, file=None):
+    def __init__(self, box, namespace, torrent, name="transmission", port=51413, options=(), url=None, data=None, file=None, pex=False):
         """url: it fetches the torrent by itself, as it does with a link that a user gives it, or it is a magnet link; then
         torrent may be None and file is the name of what comes of it. data: what it has already."""
         super().__init__(box, name)
@@ -75,7 +75,8 @@ class Transmission(Process):
         config = self.dir / "config"
         config.mkdir()
         (config / "settings.json").write_text(
-            '{"dht-enabled": false, "lpd-enabled": false, "utp-enabled": false, "pex-enabled": false,'
+            '{"dht-enabled": false, "lpd-enabled": false, "utp-enabled": false,'
+            f' "pex-enabled": {str(pex).lower()},'
             ' "port-forwarding-enabled": false, "message-level": 3}')
         self.command = namespace.command("transmission-cli", "-g", str(config), "-w", str(self.dir), "-p", str(port), "-M", "-U",
                                          "-D", "-f", str(script), *options, url or str(self.dir / "it.torrent"))

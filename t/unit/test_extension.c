@@ -79,9 +79,9 @@ static void expect_out(const char *expected, size_t length)
 
 static void our_handshake(void **state)
 {
-    static const char with[] = "d1:md11:lt_donthavei3e11:upload_onlyi4e11:ut_metadatai1ee13:metadata_sizei32768e"
+    static const char with[] = "d1:md11:lt_donthavei3e11:upload_onlyi4e11:ut_metadatai1e6:ut_pexi2ee13:metadata_sizei32768e"
                                "4:reqqi2000e1:v";
-    static const char without[] = "d1:md11:lt_donthavei3e11:upload_onlyi4ee4:reqqi2000e1:v";
+    static const char without[] = "d1:md11:lt_donthavei3e11:upload_onlyi4e6:ut_pexi2ee4:reqqi2000e1:v";
 
     for (int given = 0; given < 2; given++) {
         const char *expected = given ? with : without;

@@ -7,19 +7,14 @@
 #include "base/bencode.h"
 #include "seeder/pex.h"
 
-static seed_pex_address address(const char *ip, unsigned port)
+static seed_pex_address address(const char *text, unsigned port)
 {
-    struct sockaddr_in v4 = {.sin_family = AF_INET};
-    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+    int is_v6 = strchr(text, ':') != NULL;
+    unsigned char ip[16];
     seed_pex_address made;
 
-    if (inet_pton(AF_INET, ip, &v4.sin_addr) == 1) {
-        seed_pex_address_of(&made, (struct sockaddr *)&v4, sizeof v4);
-    } else {
-        assert_int_equal(inet_pton(AF_INET6, ip, &v6.sin6_addr), 1);
-        seed_pex_address_of(&made, (struct sockaddr *)&v6, sizeof v6);
-    }
-    made.port = (apr_uint16_t)port;
+    assert_int_equal(inet_pton(is_v6 ? AF_INET6 : AF_INET, text, ip), 1);
+    seed_pex_address_set(&made, ip, is_v6 ? 16 : 4, (apr_uint16_t)port, SEED_PEX_V1);
     return made;
 }
 
@@ -63,6 +58,27 @@ static void test_nobody_is_told_of_himself(void **state)
     assert_false(seed_pex_may_tell(&to, &mapped));
     mapped.port = 1001; /* another one behind the same address */
     assert_true(seed_pex_may_tell(&to, &mapped));
+}
+
+/* A client that knows only one of a hybrid's hashes cannot talk to one that knows only the other. */
+static void test_only_by_a_common_hash(void **state)
+{
+    enum { V1 = SEED_PEX_V1, V2 = SEED_PEX_V2, BOTH = V1 | V2, KEYLESS = SEED_PEX_KEYLESS, ALONE = SEED_PEX_ALONE };
+    static const struct {
+        unsigned to, of;
+        int may;
+    } cases[] = {{V1, V1, 1}, {V1, V2, 0}, {V1, BOTH, 1}, {BOTH, V2, 1}, {BOTH, BOTH, 1},
+                 {V2, V2, 1}, {V1, KEYLESS, 0}, {KEYLESS, KEYLESS, 1}, {ALONE, KEYLESS, 0}, {ALONE, ALONE, 1}};
+    static const unsigned char a[] = {8, 8, 8, 8}, b[] = {9, 9, 9, 9};
+    seed_pex_address to, of;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        seed_pex_address_set(&to, a, 4, 1, cases[i].to);
+        seed_pex_address_set(&of, b, 4, 1, cases[i].of);
+        assert_int_equal(seed_pex_may_tell(&to, &of), cases[i].may);
+    }
+    seed_pex_address_set(&of, b, 0, 1, V1); /* a socket without an address */
+    assert_false(seed_pex_may_tell(&of, &of));
 }
 
 static void test_bytes(void **state)
@@ -230,6 +246,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_who_may_be_told_of_whom), cmocka_unit_test(test_nobody_is_told_of_himself),
+        cmocka_unit_test(test_only_by_a_common_hash),
         cmocka_unit_test(test_bytes),                   cmocka_unit_test(test_what_is_no_message),
         cmocka_unit_test(test_most_in_one_message),     cmocka_unit_test(test_short_memory),
         cmocka_unit_test(test_model),
