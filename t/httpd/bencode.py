@@ -22,6 +22,12 @@ def decode(data, spans=None):
     return value
 
 
+def decode_first(data):
+    """Decodes the value at the beginning of data. Returns it and what is behind it."""
+    value, end = _decode(data, 0)
+    return value, data[end:]
+
+
 def _integer(digits, signed):
     assert digits == b"0" or digits.lstrip(b"-")[:1] not in (b"0", b""), f"bad integer {digits!r}"
     assert signed or not digits.startswith(b"-")

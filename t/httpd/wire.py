@@ -4,11 +4,14 @@ import os
 import socket
 import struct
 
+import bencode
+
 CHOKE, UNCHOKE, INTERESTED, NOT_INTERESTED, HAVE, BITFIELD, REQUEST, PIECE, CANCEL = range(9)
 HAVE_ALL, HAVE_NONE, REJECT, ALLOWED_FAST = 14, 15, 16, 17
 EXTENDED = 20
 BLOCK = 16384
 FAST = bytes(7) + b"\x04"
+EXTENSIONS = bytes(5) + b"\x10\x00\x04"  # and the fast extension
 
 
 class Closed(Exception):
@@ -144,6 +147,46 @@ class Peer:
         if torrent.has_v1:
             assert hashlib.sha1(data).digest() == torrent.piece_hash(index), f"piece {index} failed its hash"
         return data
+
+
+class ExtendedPeer(Peer):
+    """One that speaks the extension protocol (BEP 10), and has shaken hands in it."""
+    UT_METADATA, UT_PEX, LT_DONTHAVE = 7, 8, 9  # the numbers under which it takes messages
+
+    def __init__(self, address, info_hash, *, says=None, **options):
+        super().__init__(address, info_hash, reserved=EXTENSIONS, **options)
+        names = {b"ut_metadata": self.UT_METADATA, b"ut_pex": self.UT_PEX, b"lt_donthave": self.LT_DONTHAVE}
+        self.extended(0, bencode.encode({b"m": names, **(says or {})}))
+        self.theirs = bencode.decode(self.extension(0))  # what the seed said
+        self.numbers = self.theirs[b"m"]
+
+    def extended(self, number, payload):
+        self.send(EXTENDED, bytes([number]) + payload)
+
+    def extension(self, number):
+        """The next extension message under one of our numbers."""
+        while (payload := self.until(EXTENDED))[0] != number:
+            pass
+        return payload[1:]
+
+    def ask_metadata(self, part):
+        self.extended(self.numbers[b"ut_metadata"], bencode.encode({b"msg_type": 0, b"piece": part}))
+
+    def metadata_answer(self):
+        """(its dictionary, the bytes behind it)"""
+        return bencode.decode_first(self.extension(self.UT_METADATA))
+
+    def metadata(self):
+        """The whole infodict, in parts."""
+        size = self.theirs[b"metadata_size"]
+        infodict = b""
+        for part in range(-(-size // BLOCK)):
+            self.ask_metadata(part)
+            header, data = self.metadata_answer()
+            assert header == {b"msg_type": 1, b"piece": part, b"total_size": size}
+            assert len(data) == min(BLOCK, size - part * BLOCK), "every part but the last is full"
+            infodict += data
+        return infodict
 
 
 def refused(address, info_hash, **options):
