@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "seeder/handover.h"
+#include "torrentgen/torrent.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -32,7 +33,8 @@ static void run(const uint8_t *data, size_t size)
         if (peer.state == SEED_PEER_LIVE && seed_peer_input(&peer, data, 0, 1) == SEED_PEER_GO_ON) {
             while (seed_peer_next_block(&peer)) {
                 must(seed_content_offset(peer.content, &peer.block) >= 0);
-                must(seed_content_offset(peer.content, &peer.block) + peer.block.length <= content.length);
+                must(seed_content_offset(peer.content, &peer.block) + peer.block.length <=
+                     (content.padded ? (content.length + TG_BLOCK - 1) / TG_BLOCK * TG_BLOCK : content.length));
                 must(peer.block_sent < PW_PIECE_HEADER + peer.block.length);
                 seed_peer_sent_block(&peer, PW_PIECE_HEADER + peer.block.length - peer.block_sent, 1);
             }

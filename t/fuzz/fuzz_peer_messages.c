@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "seeder/peer.h"
+#include "torrentgen/torrent.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -61,7 +62,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(whole.requests.count == cut.requests.count);
     while (whole.content && seed_peer_next_block(&whole)) {
         must(whole.block.length <= PW_BLOCK_MAX);
-        must(seed_content_offset(whole.content, &whole.block) + whole.block.length <= content->length);
+        must(seed_content_offset(whole.content, &whole.block) + whole.block.length <=
+             (content->padded ? (content->length + TG_BLOCK - 1) / TG_BLOCK * TG_BLOCK : content->length));
         seed_peer_sent_block(&whole, PW_PIECE_HEADER + whole.block.length, 1);
     }
     seed_peer_free(&whole);

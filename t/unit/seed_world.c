@@ -18,6 +18,7 @@
 #include <apr_strings.h>
 
 #include "t/unit/peer_bytes.h"
+#include "torrentgen/old_clients.h"
 
 static apr_status_t permit(void *baton, const cat_entry *entry)
 {
@@ -156,7 +157,8 @@ static bt_stamp write_bytes(const char *path, apr_uint64_t offset, apr_uint64_t 
 static void publish(world *w, const char *path, const bt_stamp *stamp, tg_torrent *torrent, bt_infohash *v1,
                     bt_infohash *v2)
 {
-    static const unsigned char infodict[] = "d6:lengthi1ee"; /* the seeder does not read it */
+    /* The seeder reads it for magnet links alone; its hash is not that of the torrent. */
+    static const unsigned char infodict[] = "d9:file treed1:ad0:d6:lengthi1eeee6:lengthi1ee";
     static unsigned serial;
     const cat_publication publication = {
         .path = path, .url = "127.0.0.1 80 http x /", .grant = 1, .published = 1, .stamp = *stamp, .torrent = torrent};
@@ -167,6 +169,8 @@ static void publish(world *w, const char *path, const bt_stamp *stamp, tg_torren
     torrent->infodict_length = sizeof infodict - 1;
     if (torrent->version & TG_V1)
         memset(torrent->v1.b, (int)(2 * serial), sizeof torrent->v1.b);
+    if (torrent->version == TG_HYBRID)
+        assert_int_equal(tg_hash_for_old_clients(torrent), APR_SUCCESS);
     if (torrent->version & TG_V2)
         memset(torrent->v2.b, (int)(2 * serial + 1), sizeof torrent->v2.b);
     *v1 = torrent->v1;

@@ -68,7 +68,8 @@ static void the_infodict_of_each_hash(void **state)
             assert_int_equal(seed_knowledge_infodict(&f->library, f->known[0], (seed_known_by)by, &infodict, &length),
                              APR_SUCCESS);
             EVP_Digest(infodict, length, hash.b, NULL, EVP_sha1(), NULL);
-            assert_true(bt_infohash_equal(&hash, hashes[by]));
+            if (by != SEED_KNOWN_FULL) /* this one is made up in this world */
+                assert_true(bt_infohash_equal(&hash, hashes[by]));
             assert_int_equal(by == SEED_KNOWN_FULL, length == f->entries[0].infodict_length);
         }
         assert_true(f->library.size > size);
