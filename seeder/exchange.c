@@ -27,6 +27,23 @@ static unsigned char flags_of(const seed_peer *peer)
     return peer->complete ? SEED_PEX_IS_SEED : 0;
 }
 
+/* Where it listens. One that did not say a port has an address all the same, which says whom it may be told of. */
+static seed_pex_address address_of(const seed_conn *conn)
+{
+    const seed_peer *peer = &conn->peer;
+    seed_pex_address address;
+
+    seed_pex_address_set(&address, peer->ip, peer->ip_length, peer->extension.port, hashes_of(conn));
+    return address;
+}
+
+static void note(seed_swarm *swarm, const seed_conn *conn, int came)
+{
+    seed_pex_address address = address_of(conn);
+
+    seed_pex_note(&swarm->journal, swarm->peers, &address, flags_of(&conn->peer), came);
+}
+
 void seed_exchange_meet(seed_loop *loop, seed_conn *conn)
 {
     seed_peer *peer = &conn->peer;
@@ -39,20 +56,18 @@ void seed_exchange_meet(seed_loop *loop, seed_conn *conn)
         pex->next = loop->now + (is_back ? loop->limits->pex : loop->limits->pex_first);
     if (is_back)
         pex->told = seed_pex_end(conn->swarm->journal);
-    if (!peer->extension.port || pex->address.port) /* its first word counts */
+    if (pex->named || !peer->extension.port)
         return;
-    seed_pex_address_set(&pex->address, peer->ip, peer->ip_length, peer->extension.port, hashes_of(conn));
-    if (!is_back && pex->address.port)
-        seed_pex_note(&conn->swarm->journal, conn->swarm->peers, &pex->address, flags_of(peer), 1);
+    pex->named = 1;
+    if (!is_back)
+        note(conn->swarm, conn, 1);
 }
 
 void seed_exchange_part(seed_swarm *swarm, seed_conn *conn)
 {
-    seed_pex_peer *pex = &conn->peer.pex;
-
-    if (pex->address.port)
-        seed_pex_note(&swarm->journal, swarm->peers, &pex->address, 0, 0);
-    pex->address.port = 0;
+    if (conn->peer.pex.named)
+        note(swarm, conn, 0);
+    conn->peer.pex.named = 0;
 }
 
 /* Adds who is there: the latest of them. */
@@ -63,19 +78,10 @@ static void sample(const seed_swarm *swarm, const seed_pex_address *to, seed_pex
 
     for (mate = APR_RING_LAST(&swarm->mates); mate != APR_RING_SENTINEL(&swarm->mates, seed_conn, mates) && left-- > 0;
          mate = APR_RING_PREV(mate, mates)) {
-        if (!seed_pex_add(news, to, &mate->peer.pex.address, flags_of(&mate->peer)))
+        seed_pex_address of = address_of(mate);
+        if (mate->peer.pex.named && !seed_pex_add(news, to, &of, flags_of(&mate->peer)))
             return;
     }
-}
-
-/* One that never said where it listens has an address all the same, which says whom it may be told of. */
-static seed_pex_address address_of(const seed_conn *conn)
-{
-    seed_pex_address address = conn->peer.pex.address;
-
-    if (!address.port)
-        seed_pex_address_set(&address, conn->peer.ip, conn->peer.ip_length, 0, hashes_of(conn));
-    return address;
 }
 
 static void collect(seed_conn *conn, seed_pex_news *news)

@@ -77,7 +77,8 @@ static void on_handshake(seed_peer *peer, const unsigned char *bytes, apr_size_t
         read_id(&names, "ut_metadata", &peer->extension.metadata);
         read_id(&names, "ut_pex", &peer->extension.pex);
     }
-    if (bt_ben_get(&handshake, "p", BT_BEN_INTEGER, &value) && value.integer > 0 && value.integer <= 65535)
+    if (!peer->extension.port && bt_ben_get(&handshake, "p", BT_BEN_INTEGER, &value) && value.integer > 0 &&
+        value.integer <= 65535) /* its first word counts: others may have been told of it */
         peer->extension.port = (apr_uint16_t)value.integer;
     if (bt_ben_get(&handshake, "upload_only", BT_BEN_INTEGER, &value))
         set_upload_only(peer, value.integer != 0, now);

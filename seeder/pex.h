@@ -33,12 +33,12 @@ typedef struct {
 
 /* What is kept of one peer. All zero before its handshake of extensions. */
 typedef struct {
-    seed_pex_address address;  /* port 0: others are not told of it */
-    apr_uint32_t told;         /* it knows what the journal says before this place */
-    unsigned char begun;       /* it was told of who was there */
-    unsigned char resume;      /* it was, by another seeder, whose journal is gone: who is there is said once more */
-    apr_uint16_t knows;        /* how many it says it is connected to */
-    apr_time_t next;           /* it is told nothing before; 0: nothing at all yet */
+    apr_time_t next;         /* it is told nothing before; 0: nothing at all yet */
+    apr_uint32_t told;       /* it knows what the journal says before this place */
+    apr_uint16_t knows;      /* how many it says it is connected to */
+    unsigned char named : 1; /* others are told of it */
+    unsigned char begun : 1; /* it was told of who was there */
+    unsigned char resume : 1; /* it was, by another seeder, whose journal is gone: who is there is said once more */
 } seed_pex_peer;
 
 /* Who came and who left, the latest of them; malloc'd. */
