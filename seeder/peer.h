@@ -59,7 +59,7 @@ typedef struct {
     apr_uint16_t port;           /* where it listens; 0: not said */
 } seed_extension;
 
-/* Owned by the seeder's thread. Some 400 bytes while idle: buffers hold memory only while they hold bytes. */
+/* Owned by the seeder's thread. Some 500 bytes while idle: buffers hold memory only while they hold bytes. */
 typedef struct {
     const seed_limits *limits;
     const seed_content *content; /* NULL before it is admitted */

@@ -28,8 +28,9 @@ def check(server, client, content):
     assert not asked, f"something else than the magnet link was asked for: {asked}"
 
 
-@pytest.mark.parametrize("version", ["hybrid", "v1"])
+@pytest.mark.parametrize("version", ["hybrid", "v1", "v2"])
 def test_libtorrent(serve, box, content, version):
+    """A v2-only one gets its piece layers by hash requests (BEP 52), since they are not in the infodict."""
     server, magnet = serve(conf=f"BTHTTPTorrentVersion {version}")
     with Libtorrent(box) as client:
         client.add_magnet(magnet, "f.bin")
