@@ -161,3 +161,40 @@ def test_reading_by_drops(server):
             done.set()
             dripping.join()
     assert server.closed("slow-reader") == 0
+
+
+# --- extensions
+
+EXTENSIONS = bytes(5) + b"\x10\0\x14"  # the extension protocol, fast, and v2
+METADATA, PEX, DONTHAVE = 1, 2, 3      # the numbers under which the seed takes them
+INTRODUCTION = b"d1:md11:lt_donthavei7e11:ut_metadatai2e6:ut_pexi1eee"
+
+
+def extended(number, payload):
+    return message(20, bytes([number]) + payload)
+
+
+HELLO = extended(0, INTRODUCTION)
+
+
+def test_metadata(server):
+    """The infodict again and again, and parts that there are not."""
+    ask = b"d8:msg_typei0e5:piecei%dee"
+    sent = against(server, "metadata-flood",
+                   flood(extended(METADATA, ask % 0) * MANY, first=HELLO, reserved=EXTENSIONS),
+                   flood(extended(METADATA, ask % 99) * MANY, first=HELLO, reserved=EXTENSIONS))
+    assert sent == SIZE
+
+
+def test_pieces_lost_and_found_again(server):
+    """Each is news to the choker, and that without end."""
+    piece = struct.pack(">I", 3)
+    sent = against(server, "have-flood",
+                   flood((message(HAVE, piece) + extended(DONTHAVE, piece)) * MANY, first=HELLO, reserved=EXTENSIONS))
+    assert sent == SIZE
+
+
+def test_extensions_that_nobody_announced(server):
+    sent = against(server, "flood", flood(extended(77, b"de") * MANY, first=HELLO, reserved=EXTENSIONS),
+                   flood(HELLO * MANY, reserved=EXTENSIONS))
+    assert sent == SIZE
