@@ -20,11 +20,13 @@
 #include "module/status.h"
 #include "module/stranger.h"
 #include "module/tracker_handlers.h"
+#include "module/uplink.h"
 
 static void register_hooks(apr_pool_t *pool)
 {
     (void)pool;
     ap_hook_pre_config(bth_pre_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_check_config(bth_uplink_check_config, NULL, NULL, APR_HOOK_LAST);
     ap_hook_post_config(bth_post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(bth_child_init, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_stopping(bth_child_stopping, NULL, NULL, APR_HOOK_MIDDLE);

@@ -355,19 +355,19 @@ static const char *set_number(cmd_parms *cmd, void *dir, const char *value)
     return wrong ? complain(cmd, value, wrong) : NULL;
 }
 
-static const char *set_upload_rate(cmd_parms *cmd, void *dir, const char *value)
+/* A rate of which a block a second is the least. @param none  the word for no limit; NULL: there is none */
+static const char *set_rate(cmd_parms *cmd, const char *value, const char *none, apr_int64_t *rate)
 {
     const char *wrong = global_only(cmd);
 
-    (void)dir;
     if (wrong)
         return wrong;
-    if (!strcasecmp(value, "unlimited")) {
-        server_config->upload_rate = 0;
+    if (none && !strcasecmp(value, none)) {
+        *rate = 0;
         return NULL;
     }
-    wrong = bth_read_size(value, &server_config->upload_rate);
-    if (!wrong && server_config->upload_rate < 16384)
+    wrong = bth_read_size(value, rate);
+    if (!wrong && *rate < 16384)
         wrong = "is less than a block (16K) a second";
     return wrong ? complain(cmd, value, wrong) : NULL;
 }
@@ -388,6 +388,18 @@ static const char *set_encryption(cmd_parms *cmd, void *dir, const char *value)
     else
         return complain(cmd, value, "is unknown: allow, require or off expected");
     return NULL;
+}
+
+static const char *set_upload_rate(cmd_parms *cmd, void *dir, const char *value)
+{
+    (void)dir;
+    return set_rate(cmd, value, "unlimited", &server_config->upload_rate);
+}
+
+static const char *set_uplink(cmd_parms *cmd, void *dir, const char *value)
+{
+    (void)dir;
+    return set_rate(cmd, value, "none", &server_config->uplink);
 }
 
 static const char *set_tracker(cmd_parms *cmd, void *dir, const char *value)
@@ -466,6 +478,7 @@ const command_rec bth_commands[] = {
     AP_INIT_ITERATE("BTHTTPPeerAddress", add_peer_address, NULL, RSRC_CONF, "ADDR[:PORT]... that the tracker names as this seed"),
     AP_INIT_TAKE1("BTHTTPMaxPeers", set_number, (void *)&max_peers_rule, RSRC_CONF, "peers at once"),
     AP_INIT_TAKE1("BTHTTPMaxPeersPerIP", set_number, (void *)&per_ip_rule, RSRC_CONF, "peers at once from one address"),
+    AP_INIT_TAKE1("BTHTTPUplink", set_uplink, NULL, RSRC_CONF, "bytes a second that the machine can send, HTTP first, or none"),
     AP_INIT_TAKE1("BTHTTPUploadRate", set_upload_rate, NULL, RSRC_CONF, "bytes a second for all peers together, or unlimited"),
     AP_INIT_TAKE1("BTHTTPUploadSlots", set_number, (void *)&slots_rule, RSRC_CONF, "peers served at once in one swarm, or auto"),
     AP_INIT_TAKE1("BTHTTPEncryption", set_encryption, NULL, RSRC_CONF, "allow, require or off: message stream encryption of peers"),

@@ -58,6 +58,7 @@ typedef struct {
     apr_array_header_t *peer_addresses; /* of trk_address, port 0: as reached */
     int max_peers, max_peers_per_ip;
     apr_int64_t upload_rate; /* bytes a second; 0: unlimited */
+    apr_int64_t uplink;      /* bytes a second; 0: not stated */
     int upload_slots;        /* 0: auto */
     int hash_threads;        /* 0: auto */
     seed_encryption encryption;

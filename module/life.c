@@ -216,6 +216,7 @@ static void configure_seeder(apr_pool_t *pool)
         .max_peers = conf->max_peers,
         .max_peers_per_ip = conf->max_peers_per_ip,
         .upload_rate = conf->upload_rate,
+        .uplink = conf->uplink,
         .upload_slots = conf->upload_slots,
         .hash_threads = hash_threads(),
         .generation = bth_own_child()->generation,

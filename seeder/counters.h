@@ -99,6 +99,7 @@ typedef struct {
     apr_uint64_t reads;      /* parts of files that had to be read from disk first */
     apr_uint64_t reading;    /* that are being read now, or wait for it */
     apr_uint64_t measured;   /* monotonic microseconds when rate and CPU time were brought up to date */
+    apr_uint64_t http_sent;  /* bytes of HTTP, while BTHTTPUplink is set: written by every child */
     seed_hashing hashing;
     seed_scan_figures scan;
     seed_job_slot jobs[SEED_JOB_SLOTS];

@@ -113,6 +113,11 @@ static void start_uplink(seed_loop *loop)
     loop->slots = seed_choker_slots(config->upload_slots, config->upload_rate, known);
 }
 
+static apr_uint64_t http_sent(const seed_config *config)
+{
+    return __atomic_load_n(&config->counters->http_sent, __ATOMIC_RELAXED);
+}
+
 apr_status_t seed_loop_open(seed_loop **opened, const seed_config *config, const seed_limits *limits, int wake,
                             apr_pool_t *pool)
 {
@@ -133,7 +138,8 @@ apr_status_t seed_loop_open(seed_loop **opened, const seed_config *config, const
     loop->input = apr_palloc(pool, SEED_INPUT_SIZE);
     loop->output = apr_palloc(pool, SEED_BATCH_SIZE);
     loop->mail_buffer = apr_palloc(pool, SEED_MAIL_MAX);
-    seed_rate_init(&loop->rate, config->upload_rate, loop->now);
+    seed_leftover_init(&loop->leftover, config->uplink, config->upload_rate, http_sent(config), loop->now);
+    seed_rate_init(&loop->rate, seed_leftover_rate(&loop->leftover), loop->now);
     init_rings(loop);
     seed_fair_init(&loop->fair, limits->quantum);
     seed_library_init(&loop->library);
@@ -285,9 +291,18 @@ static int next_wait(const seed_loop *loop)
         return -1;
     if (loop->sending > 0 && (other = seed_rate_wait(&loop->rate, loop->now)) < wait)
         wait = other;
+    if (loop->sending > 0 && loop->leftover.uplink && SEED_LEFTOVER_EVERY < wait)
+        wait = SEED_LEFTOVER_EVERY;
     if (!APR_RING_EMPTY(&loop->asking, seed_conn, here) && loop->limits->ask < wait)
         wait = loop->limits->ask;
     return wait <= 0 ? 0 : (int)((wait + 999) / 1000);
+}
+
+/* HTTP comes first. */
+static void share_uplink(seed_loop *loop)
+{
+    seed_leftover_look(&loop->leftover, http_sent(loop->config), loop->now);
+    seed_rate_set(&loop->rate, seed_leftover_rate(&loop->leftover), loop->now);
 }
 
 static void run_timers(seed_loop *loop)
@@ -303,6 +318,8 @@ static void run_timers(seed_loop *loop)
         seed_tick(loop);
         seed_measure_tick(&loop->measure, loop->config->counters, loop->now);
     }
+    if (seed_leftover_is_due(&loop->leftover, loop->now))
+        share_uplink(loop);
     seed_look_up_some(loop);
     seed_choke_due(loop);
 }

@@ -10,6 +10,7 @@
 #include "seeder/choker.h"
 #include "seeder/jobs.h"
 #include "seeder/leaves.h"
+#include "seeder/leftover.h"
 #include "seeder/measure.h"
 #include "seeder/peer.h"
 #include "seeder/rate.h"
@@ -85,6 +86,7 @@ typedef struct seed_loop {
     seed_reader *reader;
     int reading; /* peers that wait for a disk */
     seed_rate rate;
+    seed_leftover leftover; /* for peers, of the uplink */
     apr_time_t exchanges_full; /* when as many key exchanges may be made at once as ever: see rules.h */
     seed_measure measure;
     seed_uplink uplink;

@@ -11,10 +11,15 @@ static apr_int64_t useful(const seed_rate *bucket)
     return bucket->rate < USEFUL ? bucket->rate : USEFUL;
 }
 
-void seed_rate_init(seed_rate *bucket, apr_int64_t rate, apr_time_t now)
+static void set(seed_rate *bucket, apr_int64_t rate)
 {
     bucket->rate = rate <= 0 ? 0 : rate < RATE_MAX ? rate : RATE_MAX;
     bucket->burst = bucket->rate / BURST_PARTS > BURST_MIN ? bucket->rate / BURST_PARTS : BURST_MIN;
+}
+
+void seed_rate_init(seed_rate *bucket, apr_int64_t rate, apr_time_t now)
+{
+    set(bucket, rate);
     bucket->tokens = bucket->burst;
     bucket->filled = now;
     bucket->part = 0;
@@ -33,6 +38,14 @@ static void fill(seed_rate *bucket, apr_time_t now)
     bucket->tokens += earned / APR_USEC_PER_SEC;
     bucket->part = earned % APR_USEC_PER_SEC;
     bucket->filled = now;
+    if (bucket->tokens > bucket->burst)
+        bucket->tokens = bucket->burst;
+}
+
+void seed_rate_set(seed_rate *bucket, apr_int64_t rate, apr_time_t now)
+{
+    fill(bucket, now);
+    set(bucket, rate);
     if (bucket->tokens > bucket->burst)
         bucket->tokens = bucket->burst;
 }

@@ -14,6 +14,9 @@ typedef struct {
 
 void seed_rate_init(seed_rate *bucket, apr_int64_t rate, apr_time_t now);
 
+/** Another rate from now on. */
+void seed_rate_set(seed_rate *bucket, apr_int64_t rate, apr_time_t now);
+
 /** How many of `wanted` bytes may be sent now: 0 until a useful amount has gathered. */
 apr_size_t seed_rate_allow(seed_rate *bucket, apr_size_t wanted, apr_time_t now);
 

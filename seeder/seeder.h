@@ -31,6 +31,7 @@ typedef struct {
     int listener_count;
     int max_peers, max_peers_per_ip;
     apr_int64_t upload_rate; /* bytes a second, all peers together; 0: unlimited */
+    apr_int64_t uplink;      /* bytes a second of the machine, of which HTTP takes what it needs first; 0: not stated */
     int upload_slots;        /* peers served at once in one swarm; 0: auto */
     int hash_threads;        /* at least 1 */
     seed_encryption encryption;
