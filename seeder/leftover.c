@@ -6,6 +6,7 @@ void seed_leftover_init(seed_leftover *leftover, apr_int64_t uplink, apr_int64_t
     leftover->uplink = uplink;
     leftover->most = most;
     leftover->http = 0;
+    leftover->queued = 0;
     leftover->seen = sent;
     leftover->looked = now;
 }
@@ -15,23 +16,37 @@ int seed_leftover_is_due(const seed_leftover *leftover, apr_time_t now)
     return leftover->uplink > 0 && now - leftover->looked >= SEED_LEFTOVER_EVERY;
 }
 
-/* Up by half of the way, so that one full socket buffer is no storm; down by a tenth of it each time. */
+/* What a socket has taken at once is carried by the uplink bit by bit: what it cannot carry yet is left for the next looks.
+ * Bytes a second that it carries between two looks. */
+static apr_int64_t carried(seed_leftover *leftover, apr_uint64_t sent, apr_time_t passed)
+{
+    enum { BUFFERS = 2 }; /* seconds' worth that may be on its way */
+    double seconds = (double)passed / APR_USEC_PER_SEC, most = (double)leftover->uplink * seconds;
+
+    leftover->queued += (double)(sent - leftover->seen);
+    if (leftover->queued < most)
+        most = leftover->queued;
+    leftover->queued -= most;
+    if (leftover->queued > (double)leftover->uplink * BUFFERS)
+        leftover->queued = (double)leftover->uplink * BUFFERS;
+    return (apr_int64_t)(most / seconds);
+}
+
 void seed_leftover_look(seed_leftover *leftover, apr_uint64_t sent, apr_time_t now)
 {
-    enum { UP = 2, DOWN = 10 };
-    apr_int64_t passed = now - leftover->looked, steps = passed / SEED_LEFTOVER_EVERY, rate;
+    enum { PART = 4, LONG = 10 };
+    apr_time_t passed = now - leftover->looked;
+    apr_int64_t rate, change;
 
     if (passed <= 0)
         return;
-    rate = (apr_int64_t)((double)(sent - leftover->seen) * APR_USEC_PER_SEC / (double)passed);
-    if (rate > leftover->uplink)
-        rate = leftover->uplink;
+    rate = carried(leftover, sent, passed);
     leftover->seen = sent;
     leftover->looked = now;
-    if (rate > leftover->http)
-        leftover->http += (rate - leftover->http + UP - 1) / UP;
-    else
-        leftover->http = steps >= DOWN ? rate : leftover->http - (leftover->http - rate) * (steps ? steps : 1) / DOWN;
+    change = rate - leftover->http;
+    if (passed < LONG * SEED_LEFTOVER_EVERY)
+        change = (change + (change > 0 ? PART - 1 : 1 - PART)) / PART;
+    leftover->http += change;
 }
 
 apr_int64_t seed_leftover_rate(const seed_leftover *leftover)

@@ -1,5 +1,5 @@
-/* What HTTP leaves of a stated uplink (BTHTTPUplink). HTTP comes first: what it sends is taken off at once, and given back
- * slowly when it stops, for the next answer follows soon. No clock: time comes in. */
+/* What HTTP leaves of a stated uplink (BTHTTPUplink). HTTP comes first: what it sends, smoothed over half a second, is
+ * taken off. No clock: time comes in. */
 #ifndef SEED_LEFTOVER_H
 #define SEED_LEFTOVER_H
 
@@ -11,6 +11,7 @@ typedef struct {
     apr_int64_t uplink; /* bytes a second; 0: none is stated */
     apr_int64_t most;   /* bytes a second for peers in any case; 0: as many as there are */
     apr_int64_t http;   /* bytes a second that HTTP sends, as reckoned */
+    double queued;      /* bytes that HTTP has given to sockets, and that the uplink cannot have carried yet */
     apr_uint64_t seen;  /* bytes of HTTP at the last look */
     apr_time_t looked;
 } seed_leftover;
