@@ -142,7 +142,9 @@ def test_everything_at_once(serve, stream):
     with EncryptedPeer(server.peers, torrent.hash, provide=stream, ia=more) as peer:
         while peer.choked:
             peer.receive()
-        peer.piece(torrent, 1)
+        peer.request(1, 0)
+        while (at := peer.until(7)[:8]) != struct.pack(">II", 1, 0):
+            assert at == bytes(8), "those requests that came after the unchoke"
 
 
 def test_byte_by_byte(serve):
