@@ -24,6 +24,8 @@ static char path[] = "/tmp/bthttp-send-XXXXXX";
 static int ends[2];
 static seed_fetched fetched;
 static seed_sent all; /* summed up */
+static int sealing;    /* everything once more with an encrypted stream */
+static seed_rc4 reading;
 
 static int set_up(void **state)
 {
@@ -44,6 +46,13 @@ static int set_up(void **state)
     seed_peer_init(&peer, &seed_limits_default, NOW);
     peer.content = &content;
     peer.state = SEED_PEER_LIVE;
+    if (sealing) {
+        peer.crypt = SEED_CRYPT_RC4;
+        peer.stream = calloc(1, sizeof *peer.stream);
+        peer.stream->rc4 = 1;
+        seed_rc4_init(&peer.stream->out, (const unsigned char *)"key", 3);
+        reading = peer.stream->out;
+    }
     bt_buf_init(&wanted, 16 << 20);
     memset(&all, 0, sizeof all);
     return 0;
@@ -79,6 +88,8 @@ static size_t take(size_t at)
 
     if (n <= 0)
         return at;
+    if (sealing)
+        seed_rc4_apply(&reading, got, got, (size_t)n);
     assert_true(at + (size_t)n <= wanted.length);
     assert_memory_equal(got, wanted.data + at, (size_t)n);
     return at + (size_t)n;
@@ -215,6 +226,24 @@ static void control_bytes_between_blocks(void **state)
     pw_add_plain(&peer.out, PW_UNCHOKE);
     send_all(1 << 20);
     assert_int_equal(all.blocks, 3);
+}
+
+/* What an encrypted handshake said last may still be in `out` when the stream begins: it is sealed already. */
+static void what_was_sealed_already_goes_as_it_is(void **state)
+{
+    unsigned char got[100];
+
+    if (!sealing)
+        return;
+    bt_buf_add(&peer.out, "as it is", 8);
+    peer.stream->raw = 8;
+    pw_add_plain(&peer.out, PW_UNCHOKE);
+    while (seed_peer_has_output(&peer))
+        assert_true(send_once(3) != SEED_SEND_GONE);
+    assert_int_equal(recv(ends[1], got, sizeof got, 0), 13);
+    assert_memory_equal(got, "as it is", 8);
+    seed_rc4_apply(&reading, got + 8, got + 8, 5);
+    assert_memory_equal(got + 8, "\0\0\0\1\1", 5);
 }
 
 static void a_file_that_became_shorter(void **state)
@@ -364,6 +393,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_small_socket_buffer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_more_than_the_quantum, set_up, tear_down),
         cmocka_unit_test_setup_teardown(control_bytes_between_blocks, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_was_sealed_already_goes_as_it_is, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_file_that_became_shorter, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_peer_that_is_gone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_follows_is_read_at_once, set_up_slow, tear_down),
@@ -373,6 +403,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_file_system_that_cannot_tell, set_up_slow, tear_down),
     };
 
+    int failed;
+
     apr_initialize();
-    return cmocka_run_group_tests_name("send", tests, NULL, NULL);
+    failed = cmocka_run_group_tests_name("send", tests, NULL, NULL);
+    sealing = 1;
+    return failed + cmocka_run_group_tests_name("send by RC4", tests, NULL, NULL);
 }
