@@ -90,8 +90,8 @@ int drain_http_read(drain_conn *c);
 
 /* --- drain_crypt.c --- */
 
-/** Makes an encrypted handshake (MSE) that offers RC4 and nothing else, on a socket that blocks. */
-void drain_encrypt(drain_conn *c);
+/** Makes an encrypted handshake (MSE) that offers RC4 and nothing else, on a socket that blocks. @return 0 if it fails */
+int drain_encrypt(drain_conn *c);
 
 /* --- drain_count.c --- */
 

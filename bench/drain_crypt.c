@@ -2,7 +2,6 @@
  * initial payload. On a socket that blocks, since nothing is measured yet. */
 #include "bench/drain.h"
 
-#include <errno.h>
 #include <openssl/bn.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
@@ -11,17 +10,16 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-enum { KEY = 96, SECRET = 20, VC = 8, RC4_DISCARD = 1024, PAD_MAX = 512, CRYPTO_RC4 = 2 };
+enum { PATIENCE = 5, /* seconds */ KEY = 96, SECRET = 20, VC = 8, RC4_DISCARD = 1024, PAD_MAX = 512, CRYPTO_RC4 = 2 };
 
 static const char prime[] = "FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74020BBEA63B139B22514A08798E3404DD"
                             "EF9519B3CD3A431B302B0A6DF25F14374FE1356D6D51C245E485B576625E7EC6F44C42E9A63A36210000000000090563";
 
-static void read_all(const drain_conn *c, unsigned char *to, size_t length)
+static int read_all(const drain_conn *c, unsigned char *to, size_t length)
 {
-    ssize_t n = recv(c->fd, to, length, MSG_WAITALL);
+    ssize_t n = length ? recv(c->fd, to, length, MSG_WAITALL) : 0; /* of nothing, it would wait for something */
 
-    if (n != (ssize_t)length)
-        drain_die("the seed ends the encrypted handshake: %s", n < 0 ? strerror(errno) : "closed");
+    return n == (ssize_t)length;
 }
 
 static void hash_of(unsigned char out[20], const char *label, const unsigned char *a, size_t a_length,
@@ -46,25 +44,25 @@ static void start_key(RC4_KEY *key, const char *label, const unsigned char *secr
 }
 
 /* Exchanges the public keys. */
-static void agree(const drain_conn *c, unsigned char secret[KEY])
+static int agree(const drain_conn *c, unsigned char secret[KEY])
 {
     BIGNUM *p = NULL, *g = BN_new(), *x = BN_new(), *y = BN_new();
     BN_CTX *context = BN_CTX_new();
     unsigned char key[KEY];
+    int done;
 
     if (!BN_hex2bn(&p, prime) || !BN_set_word(g, 2) || !BN_rand(x, SECRET * 8, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ANY) ||
         !BN_mod_exp(y, g, x, p, context) || BN_bn2binpad(y, key, KEY) != KEY)
         drain_die("no key");
-    if (send(c->fd, key, KEY, MSG_NOSIGNAL) != KEY)
-        drain_die("the seed closed at once");
-    read_all(c, key, KEY);
-    if (!BN_bin2bn(key, KEY, y) || !BN_mod_exp(y, y, x, p, context) || BN_bn2binpad(y, secret, KEY) != KEY)
+    done = send(c->fd, key, KEY, MSG_NOSIGNAL) == KEY && read_all(c, key, KEY);
+    if (done && (!BN_bin2bn(key, KEY, y) || !BN_mod_exp(y, y, x, p, context) || BN_bn2binpad(y, secret, KEY) != KEY))
         drain_die("no secret");
     BN_free(p);
     BN_free(g);
     BN_free(x);
     BN_free(y);
     BN_CTX_free(context);
+    return done;
 }
 
 /* HASH('req1', S), HASH('req2', SKEY) ^ HASH('req3', S), then encrypted: VC, what we offer, no padding, no payload. */
@@ -78,48 +76,52 @@ static void offer(drain_conn *c, const unsigned char *secret)
     hash_of(mask, "req3", secret, KEY, NULL, 0);
     for (i = 0; i < 20; i++)
         hashes[20 + i] ^= mask[i];
-    if (send(c->fd, hashes, sizeof hashes, MSG_NOSIGNAL | MSG_MORE) != sizeof hashes)
-        drain_die("the seed closed in the encrypted handshake");
+    send(c->fd, hashes, sizeof hashes, MSG_NOSIGNAL | MSG_MORE); /* if it fails, reading will tell */
     rest[VC + 3] = CRYPTO_RC4;
     drain_send(c, rest, sizeof rest);
 }
 
 /* The seed's padding is of unknown length; its encrypted VC tells where it ends. */
-static void find_answer(drain_conn *c)
+static int find_answer(drain_conn *c)
 {
     unsigned char sought[VC] = {0}, window[VC], rest[6], padding[PAD_MAX];
     int passed;
     size_t length;
 
     RC4(&c->keys->from_seed, VC, sought, sought);
-    read_all(c, window, VC);
+    if (!read_all(c, window, VC))
+        return 0;
     for (passed = 0; memcmp(window, sought, VC) != 0; passed++) {
-        if (passed == PAD_MAX)
-            drain_die("the seed's encrypted handshake is not understood");
         memmove(window, window + 1, VC - 1);
-        read_all(c, window + VC - 1, 1);
+        if (passed == PAD_MAX || !read_all(c, window + VC - 1, 1))
+            return 0;
     }
-    read_all(c, rest, sizeof rest);
+    if (!read_all(c, rest, sizeof rest))
+        return 0;
     RC4(&c->keys->from_seed, sizeof rest, rest, rest);
     length = (size_t)rest[4] << 8 | rest[5];
     if (rest[3] != CRYPTO_RC4 || length > sizeof padding)
         drain_die("the seed chooses what was not offered");
-    read_all(c, padding, length);
+    if (!read_all(c, padding, length))
+        return 0;
     RC4(&c->keys->from_seed, length, padding, padding);
+    return 1;
 }
 
-void drain_encrypt(drain_conn *c)
+int drain_encrypt(drain_conn *c)
 {
-    struct timeval patience = {.tv_sec = DRAIN_PATIENCE_MS / 1000};
+    struct timeval patience = {.tv_sec = PATIENCE};
     unsigned char secret[KEY];
 
     setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    c->keys = malloc(sizeof *c->keys);
+    if (!c->keys)
+        c->keys = malloc(sizeof *c->keys);
     if (!c->keys)
         drain_die("out of memory");
-    agree(c, secret);
+    if (!agree(c, secret))
+        return 0;
     start_key(&c->keys->to_seed, "keyA", secret);
     start_key(&c->keys->from_seed, "keyB", secret);
     offer(c, secret);
-    find_answer(c);
+    return find_answer(c);
 }
