@@ -1,5 +1,6 @@
 """A peer that floods, for each rule: it is closed and counted under the rule's name, while an honest one beside it gets all
 that it asks for, is never choked or rejected, and finishes."""
+import os
 import struct
 import threading
 
@@ -198,3 +199,46 @@ def test_extensions_that_nobody_announced(server):
     sent = against(server, "flood", flood(extended(77, b"de") * MANY, first=HELLO, reserved=EXTENSIONS),
                    flood(HELLO * MANY, reserved=EXTENSIONS))
     assert sent == SIZE
+
+
+def test_hash_requests(server):
+    """Of roots that this torrent does not have, which are rejected, and of the one that it has."""
+    def ask(root):
+        return message(21, root + struct.pack(">IIII", 0, 0, 2, 0))
+    sent = against(server, "hash-flood", flood(ask(b"?" * 32) * MANY, reserved=EXTENSIONS))
+    assert sent == SIZE
+
+
+def test_peer_exchange(server):
+    """Peer exchange is for once a minute."""
+    contacts = b"d5:added6:\x08\x08\x08\x08\x1a\xe17:added.f1:\0e"
+    sent = against(server, "pex-flood", flood(extended(PEX, contacts) * MANY, first=HELLO, reserved=EXTENSIONS))
+    assert sent == SIZE
+
+
+def test_encrypted_handshakes(server):
+    """Keys without end, each of which costs us a key exchange: more than so many a second wait for their turn, the loop goes on, and
+    who is there already feels nothing."""
+    from mse import EncryptedPeer
+    count = 600
+    with Peer(server.address, server.made.hash, source=GOOD, reserved=FAST) as honest:
+        honest.interest()
+
+        def attack(source):
+            for _ in range(count // 6):
+                try:
+                    with Peer(server.address, source=source, timeout=60) as peer:
+                        peer.raw(b"\xff" + os.urandom(95 + 700))  # a key, and longer padding than there may be
+                        peer.wait_closed()
+                except (Closed, OSError):
+                    pass
+        attackers = [threading.Thread(target=attack, args=(f"127.5.6.{i + 1}",)) for i in range(6)]
+        for attacker in attackers:
+            attacker.start()
+        honest_download(server, honest)
+        for attacker in attackers:
+            attacker.join(120)
+        wait_for("all to be counted", lambda: server.closed("bad-encryption") == count)
+        honest.piece(server.made, 0)
+    with EncryptedPeer(server.address, server.made.hash, source=GOOD) as peer:
+        peer.interest().piece(server.made, 1)
