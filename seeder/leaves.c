@@ -388,6 +388,11 @@ seed_nodes *seed_leaves_nodes(seed_leaves *store)
     return &store->nodes;
 }
 
+int seed_leaves_hold_any(const seed_leaves *store)
+{
+    return store && !APR_RING_EMPTY(&store->all, result, all);
+}
+
 void seed_leaves_tick(seed_leaves *store, apr_time_t now)
 {
     result *at, *next;

@@ -49,6 +49,9 @@ apr_status_t seed_leaves_crown(seed_leaves *store, const seed_hash_tree *tree, a
 /** Computes nodes on the seeder's thread. */
 seed_nodes *seed_leaves_nodes(seed_leaves *store);
 
+/** Is anything kept, or being made? NULL is fine. */
+int seed_leaves_hold_any(const seed_leaves *store);
+
 /** Drops what nobody has used for long. */
 void seed_leaves_tick(seed_leaves *store, apr_time_t now);
 

@@ -279,6 +279,13 @@ static void run_peers(seed_loop *loop)
     }
 }
 
+/* Nobody is there, nothing is hashed, and nothing is kept that would be dropped in time. */
+static int is_idle(const seed_loop *loop)
+{
+    return loop->peers == 0 && !loop->listeners_off && !(loop->jobs && seed_jobs_are_busy(loop->jobs)) &&
+           loop->library.size == 0 && !seed_leaves_hold_any(loop->leaves);
+}
+
 /* Milliseconds until something is due; -1: nothing but an event. */
 static int next_wait(const seed_loop *loop)
 {
@@ -287,7 +294,7 @@ static int next_wait(const seed_loop *loop)
     if (!APR_RING_EMPTY(&loop->running, seed_conn, here) || !APR_RING_EMPTY(&loop->due, seed_swarm, due) ||
         loop->to_look_up > 0)
         return 0;
-    if (loop->peers == 0 && !loop->listeners_off && !(loop->jobs && seed_jobs_are_busy(loop->jobs)))
+    if (is_idle(loop))
         return -1;
     if (loop->sending > 0 && (other = seed_rate_wait(&loop->rate, loop->now)) < wait)
         wait = other;

@@ -54,6 +54,18 @@ def test_libtorrent_hybrid_without_piece_layers(serve, box, content, v2):
     assert server.status()["hashes_sent"] >= 2
 
 
+@pytest.mark.parametrize("version", ["v2", "hybrid"])
+def test_libtorrent_by_a_magnet_link(serve, box, content, version):
+    """Nothing but the link: the infodict comes by ut_metadata, the hashes of all pieces by hash requests."""
+    size = 1300 * PIECE + 1
+    server, _ = serve(size, version)
+    with Libtorrent(box) as client:
+        client.add_magnet(server.magnet("/f.bin"), "f.bin")
+        client.wait()
+        assert client.file.read_bytes() == content(size)
+    assert server.status()["hashes_sent"] >= 3
+
+
 def test_libtorrent_collection_without_piece_layers(httpd, box, content):
     """Files of one piece, which have no layer, among larger ones."""
     tree = {name: content(size, seed) for seed, (name, size) in enumerate({

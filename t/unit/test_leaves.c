@@ -88,7 +88,9 @@ static void test_unused_ones_are_dropped(void **state)
     assert_int_equal(get(&plan, &leaves), APR_SUCCESS);
     seed_leaves_tick(store, apr_time_from_sec(SEED_LEAVES_SECONDS) / 2);
     assert_int_equal(seed_leaves_get(store, &tree, &plan, path, &stamp, 1, &leaves), APR_SUCCESS);
-    seed_leaves_tick(store, apr_time_from_sec(SEED_LEAVES_SECONDS) + 1);
+    assert_true(seed_leaves_hold_any(store));
+    seed_leaves_tick(store, apr_time_from_sec(SEED_LEAVES_SECONDS + 1));
+    assert_false(seed_leaves_hold_any(store));
     assert_int_equal(seed_leaves_get(store, &tree, &plan, path, &stamp, 1, &leaves), APR_EAGAIN);
     assert_int_equal(get(&plan, &leaves), APR_SUCCESS);
 }
