@@ -233,7 +233,7 @@ class Libtorrent:
         self.handle = None
         self.file = None
 
-    def add(self, torrent, *, seed_from=None, tracker=True, priorities=None):
+    def add(self, torrent, *, seed_from=None, tracker=True, priorities=None, pex=True):
         """Starts a download, or a seed of the file in the directory seed_from."""
         parameters = lt.add_torrent_params()
         parameters.ti = lt.torrent_info(torrent.data)
@@ -245,6 +245,8 @@ class Libtorrent:
             parameters.flags |= lt.torrent_flags.seed_mode
         if priorities:
             parameters.piece_priorities = priorities
+        if not pex:
+            parameters.flags |= lt.torrent_flags.disable_pex
         parameters.flags &= ~lt.torrent_flags.auto_managed
         parameters.flags &= ~lt.torrent_flags.paused
         self.file = Path(parameters.save_path) / torrent.name.decode(errors="replace")
@@ -257,6 +259,8 @@ class Libtorrent:
         """Starts a download by nothing but a magnet link. @param name of the file that comes of it"""
         parameters = lt.parse_magnet_uri(magnet)
         parameters.save_path = str(self.dir)
+        if not pex:
+            parameters.flags |= lt.torrent_flags.disable_pex
         parameters.flags &= ~lt.torrent_flags.auto_managed
         parameters.flags &= ~lt.torrent_flags.paused
         self.file = self.dir / name

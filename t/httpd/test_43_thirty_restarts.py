@@ -13,7 +13,7 @@ from waiting import wait_for
 
 RESTARTS = 30
 SIZE = 64 << 20
-# The tracker names the seed alone, so that every byte is the seed's, and no connection of HTTP's lives over a restart.
+# They hear of the seed alone, so that every byte is the seed's; and no connection of HTTP's lives over a restart.
 CONF = "BTHTTPTrackerPrivateAddresses deny\nKeepAlive Off\n"
 SLOW = CONF + "BTHTTPUploadRate 4M\n"
 
@@ -52,15 +52,15 @@ def in_plain(box, server, torrent, namespace):
     return [Aria2(box, f"{server.base}/f.bin", options=ARIA2_ENCRYPTION["plain"]),
             Rtorrent(box, torrent, options=RTORRENT_ENCRYPTION["plain"]), QBittorrent(box, torrent, encryption="plain"),
             Transmission(box, namespace, torrent, url=f"{server.base}/f.bin.torrent", options=TRANSMISSION_ENCRYPTION["plain"]),
-            Libtorrent(box, **LIBTORRENT_ENCRYPTION["plain"]).add(torrent)]
+            Libtorrent(box, **LIBTORRENT_ENCRYPTION["plain"]).add(torrent, pex=False)]
 
 
 def encrypted(box, server, torrent, namespace):
     return [Aria2(box, f"{server.base}/f.bin", options=ARIA2_ENCRYPTION["rc4"]),
             Rtorrent(box, torrent, options=RTORRENT_ENCRYPTION["rc4"]), QBittorrent(box, torrent, encryption="required"),
             Transmission(box, namespace, torrent, url=f"{server.base}/f.bin.torrent", options=TRANSMISSION_ENCRYPTION["required"]),
-            Libtorrent(box, "required", **LIBTORRENT_ENCRYPTION["required"]).add(torrent),
-            Libtorrent(box, "rc4", **LIBTORRENT_ENCRYPTION["rc4"]).add(torrent)]
+            Libtorrent(box, "required", **LIBTORRENT_ENCRYPTION["required"]).add(torrent, pex=False),
+            Libtorrent(box, "rc4", **LIBTORRENT_ENCRYPTION["rc4"]).add(torrent, pex=False)]
 
 
 @pytest.mark.parametrize("start, in_rc4, in_plain_then", [(in_plain, 0, 1), (encrypted, 5, 1)])  # aria2 always begins so
