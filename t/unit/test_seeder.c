@@ -10,6 +10,8 @@
 
 #include <apr_strings.h>
 
+#include "seeder/seeder.h"
+#include "t/unit/mse_client.h"
 #include "t/unit/peer_bytes.h"
 #include "t/unit/seed_world.h"
 
@@ -218,6 +220,36 @@ static void time_outs_of_the_handshake(void **state)
     world_expect_closed(silent);
     world_expect_closed(half);
     world_wait(&page->closed[SEED_CLOSE_HANDSHAKE_TIMEOUT], 2);
+    world_stop(seeder, 0);
+}
+
+/* Keys beyond the bound wait, and everybody gets one. */
+static void key_exchanges_are_bounded(void **state)
+{
+    enum { PEERS = 4 };
+    const apr_interval_time_t each = APR_USEC_PER_SEC / 10;
+    apr_time_t before;
+    mse_client client;
+    seed_seeder *seeder;
+    int peers[PEERS];
+
+    w->limits.key_exchanges = (seed_rule_bound){1, each};
+    w->limits.ask = 1000;
+    seeder = world_start(w);
+    world_file(w, "f", 200000, TG_V1, &v1, &v2);
+    before = seed_now();
+    for (int i = 0; i < PEERS; i++) {
+        peers[i] = world_connect(w, 0);
+        assert_int_equal(mse_client_shake(&client, peers[i], &v1, SEED_MSE_PLAIN), SEED_MSE_PLAIN);
+    }
+    assert_true(seed_now() - before >= (PEERS - 1) * each - APR_USEC_PER_SEC / 50);
+    assert_int_equal(now(&page->encrypted_plain), PEERS);
+    for (int i = 0; i < PEERS; i++) {
+        world_shake(peers[i], &v1, FAST, 4);
+        world_get_unchoked(peers[i]);
+        world_download(peers[i], 200000);
+        close(peers[i]);
+    }
     world_stop(seeder, 0);
 }
 
@@ -537,6 +569,7 @@ int main(void)
         TEST(who_is_not_let_in),
         TEST(permission_may_take_a_while),
         TEST(time_outs_of_the_handshake),
+        TEST(key_exchanges_are_bounded),
         TEST(rules_are_kept),
         TEST(a_slow_reader_does_not_hold_up_others),
         TEST(limits_of_peers),
