@@ -196,6 +196,8 @@ static void tick_crowd(seed_loop *loop, seed_swarm *swarm)
     seed_spread_tick(swarm->spread, loop->now);
     APR_RING_FOREACH(conn, &swarm->mates, seed_conn, mates)
     {
+        if (!may_ask(conn))
+            continue;
         seed_crowd_feed(loop, conn);
         seed_conn_park(loop, conn);
     }

@@ -133,8 +133,8 @@ void seed_tick(seed_loop *loop)
             continue;
         }
         seed_exchange_tick(loop, conn);
-        if (conn->place == SEED_NOWHERE)
-            seed_conn_park(loop, conn);
+        if (conn->place == SEED_NOWHERE && !conn->sending && seed_peer_has_output(&conn->peer))
+            seed_conn_park(loop, conn); /* it is told something */
     }
     check_swarms(loop);
     seed_crowds_tick(loop);
