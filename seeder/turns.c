@@ -3,6 +3,18 @@
 
 #include <stdlib.h>
 
+/* In a crowd a peer that was shown nothing yet cannot say that it is interested. Once it was shown something that it does not
+ * have, it says so soon, or does not care. */
+static int wants(const seed_loop *loop, const seed_conn *conn)
+{
+    enum { SOON = 2 * APR_USEC_PER_SEC };
+    const seed_peer *peer = &conn->peer;
+
+    return peer->flags & SEED_PEER_INTERESTED ||
+           (seed_crowd_is_hungry(conn) && (!conn->share.waiting ||
+                                           (peer->flags & SEED_PEER_UNCHOKED && loop->now - peer->since < SOON)));
+}
+
 /* Gathers the peers of a swarm that the choker may consider. */
 static int gather(const seed_loop *loop, seed_swarm *swarm, seed_candidate *candidates)
 {
@@ -12,14 +24,14 @@ static int gather(const seed_loop *loop, seed_swarm *swarm, seed_candidate *cand
     APR_RING_FOREACH(conn, &swarm->mates, seed_conn, mates)
     {
         const seed_peer *peer = &conn->peer;
-        int wants = peer->flags & SEED_PEER_INTERESTED || seed_crowd_is_hungry(conn);
+        int is_wanting = wants(loop, conn);
 
-        if (peer->state != SEED_PEER_LIVE || !(wants || peer->flags & SEED_PEER_UNCHOKED))
+        if (peer->state != SEED_PEER_LIVE || !(is_wanting || peer->flags & SEED_PEER_UNCHOKED))
             continue;
         candidates[count].peer = conn;
         candidates[count].since = peer->since;
         candidates[count].turns = peer->turns;
-        candidates[count].interested = wants && seed_crowd_may_serve(loop, conn);
+        candidates[count].interested = is_wanting && seed_crowd_may_serve(loop, conn);
         candidates[count].unchoked = (peer->flags & SEED_PEER_UNCHOKED) != 0;
         count++;
     }
