@@ -6,6 +6,7 @@
 enum {
     WINDOW_MIN = 2,            /* pieces that a peer may be shown and not have yet */
     WINDOW_BYTES = 256 * 1024, /* and at least so many bytes of them */
+    WINDOW_SECONDS = 2,        /* and what it takes in that time */
     STARTERS = 4,              /* pieces that a newcomer is given whatever the swarm does, to have something to trade */
     PATIENCE = 3,              /* seconds without a piece from anybody: then the seed must feed a peer */
     STALLED = 4,               /* seconds in which a peer takes nothing: then others may have what it was being given */
@@ -23,6 +24,7 @@ struct seed_spread {
     apr_uint32_t pieces, piece_length, window_min;
     apr_uint32_t fresh;        /* pieces that nobody has and nobody is being given */
     apr_uint32_t shares, most; /* entries of by_id that are used; and all */
+    apr_uint32_t told_bit_by_bit; /* shares that were not shown everything */
     apr_uint64_t unpassed;     /* of all shares together */
     apr_uint64_t dice;
     apr_time_t ticked;
@@ -138,8 +140,8 @@ void seed_spread_has(seed_spread *spread, seed_share *share, apr_uint32_t piece,
     }
     add_piece(spread, share, piece);
     share->waiting -= was_shown && share->waiting;
-    if (!share->waiting)
-        share->unsent = 0;
+    if (share->unsent > (apr_int64_t)share->waiting * spread->piece_length) /* it got some of that from others */
+        share->unsent = (apr_int64_t)share->waiting * spread->piece_length;
     share->took |= was_shown != 0;
     share->progress = now;
     if (share->known) { /* what it had when it came was not got here */
@@ -191,6 +193,7 @@ int seed_spread_join(seed_spread *spread, seed_share *share, const unsigned char
     share->window = spread->window_min;
     share->progress = now;
     share->whole = !shown;
+    spread->told_bit_by_bit += !share->whole;
     for (piece = 0; shown && piece < spread->pieces; piece++) {
         if (is_in(shown, piece))
             note_shown(spread, share, piece);
@@ -224,6 +227,7 @@ void seed_spread_leave(seed_spread *spread, seed_share *share)
     }
     spread->by_id[share->id] = NULL;
     spread->shares--;
+    spread->told_bit_by_bit -= !share->whole;
     free(share->bits);
     memset(share, 0, sizeof *share);
 }
@@ -245,7 +249,7 @@ static int depends(const seed_spread *spread, const seed_share *share, apr_time_
 
 static apr_uint32_t window_of(const seed_spread *spread, const seed_share *share)
 {
-    apr_uint64_t average = spread->unpassed / spread->shares;
+    apr_uint64_t average = spread->unpassed / (spread->told_bit_by_bit ? spread->told_bit_by_bit : 1);
 
     if (share->unpassed <= 2 * average + HOARD)
         return share->window;
@@ -323,6 +327,7 @@ int seed_spread_is_fast(const seed_spread *spread, const seed_share *share)
 void seed_spread_whole(seed_spread *spread, seed_share *share)
 {
     seed_spread_release(spread, share);
+    spread->told_bit_by_bit -= share->id && !share->whole;
     share->whole = 1;
     share->waiting = 0;
 }
@@ -348,13 +353,27 @@ static void average(apr_int64_t *rate, apr_int64_t *bytes, apr_interval_time_t p
     *bytes = 0;
 }
 
+/* It shrinks slowly to what a peer takes in some time at its rate of late: so much that news never comes too late. */
+static void set_window(const seed_spread *spread, seed_share *share, apr_int64_t rate)
+{
+    apr_uint32_t least = (apr_uint32_t)(rate / spread->piece_length < spread->pieces ? rate / spread->piece_length : spread->pieces);
+
+    least *= WINDOW_SECONDS;
+    if (least < spread->window_min)
+        least = spread->window_min;
+    if (!share->dried && share->window > least)
+        share->window -= (share->window - least + 7) / 8;
+    if (share->window < least)
+        share->window = least;
+}
+
 static void tick_share(seed_spread *spread, seed_share *share, apr_interval_time_t passed, apr_time_t now)
 {
+    set_window(spread, share, share->sent * APR_USEC_PER_SEC / passed > share->sending ? share->sent * APR_USEC_PER_SEC / passed
+                                                                                       : share->sending);
     average(&share->gaining, &share->gained, passed);
     average(&share->sending, &share->sent, passed);
     share->passed -= share->passed / PASSED_DECAY;
-    if (!share->dried && share->window > spread->window_min)
-        share->window -= (share->window - spread->window_min + 7) / 8;
     share->dried = share->took = 0;
     share->offered = share->waiting > 0;
     share->known = 1;

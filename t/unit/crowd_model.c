@@ -22,10 +22,12 @@ static void set(unsigned char *bits, int piece)
 }
 
 /* A client that has been shown something asks for all of it that it does not have. */
-static void ask(model_peer *peer, int piece)
+static void ask(const model *m, model_peer *peer, int piece)
 {
-    if (!is_in(peer->has, piece))
-        peer->queue[peer->queued++] = piece;
+    if (is_in(peer->has, piece))
+        return;
+    peer->queue[peer->queued++] = piece;
+    peer->asked[piece] = m->steps + m->delay;
 }
 
 static void show_all(model *m, model_peer *peer)
@@ -36,7 +38,7 @@ static void show_all(model *m, model_peer *peer)
     for (int i = 0; i < m->pieces; i++) { /* it asks in an order of its own */
         int piece = (start + i * 7919) % m->pieces;
         if (!is_in(peer->shown, piece))
-            ask(peer, piece);
+            ask(m, peer, piece);
     }
 }
 
@@ -55,7 +57,7 @@ static void feed(model *m, model_peer *peer)
         assert_false(is_in(peer->shown, (int)piece));
         assert_true(piece < (apr_uint32_t)m->pieces);
         set(peer->shown, (int)piece);
-        ask(peer, (int)piece);
+        ask(m, peer, (int)piece);
     }
 }
 
@@ -101,7 +103,7 @@ static int send_one(model *m, int *turn)
         *turn = (*turn + 1) % m->count;
         while (peer->queued && is_in(peer->has, peer->queue[0])) /* cancelled meanwhile */
             memmove(peer->queue, peer->queue + 1, sizeof(int) * (size_t)--peer->queued);
-        if (!peer->queued || !peer->there || (m->spread && !seed_spread_may_serve(m->spread, &peer->share, now_of(m))))
+        if (!peer->queued || peer->asked[peer->queue[0]] > m->steps || !peer->there || (m->spread && !seed_spread_may_serve(m->spread, &peer->share, now_of(m))))
             continue;
         piece = peer->queue[0];
         memmove(peer->queue, peer->queue + 1, sizeof(int) * (size_t)--peer->queued);
@@ -111,7 +113,7 @@ static int send_one(model *m, int *turn)
         if (m->spread)
             seed_spread_sent(m->spread, &peer->share, PIECE, now_of(m));
         get(m, peer, piece);
-        if (m->spread && !peer->queued) {
+        if (m->spread && (!peer->queued || peer->asked[peer->queue[0]] > m->steps)) {
             seed_spread_dry(m->spread, &peer->share, now_of(m));
             feed(m, peer);
         }

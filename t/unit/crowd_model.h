@@ -10,7 +10,8 @@ typedef struct {
     seed_share share;
     unsigned char has[MODEL_PIECES / 8], shown[MODEL_PIECES / 8];
     int has_count, whole;
-    int queue[MODEL_PIECES], queued; /* pieces that it has asked the seed for, in order */
+    int queue[MODEL_PIECES], queued; /* pieces that it asks the seed for, in order */
+    long asked[MODEL_PIECES];        /* by piece: the step in which its request comes */
     int there, silent;               /* silent: it never says what it has */
     double upload;                   /* pieces a step to others */
     double saved;                    /* fraction of a piece left over */
@@ -22,6 +23,7 @@ typedef struct {
     seed_spread *spread; /* NULL: everybody is shown everything */
     int pieces, count;
     double seed_rate, saved; /* pieces a step */
+    long delay;              /* steps from what a peer is shown to its request */
     uint64_t dice;
     model_peer peers[MODEL_PEERS];
     int sent;                    /* pieces, by the seed */
