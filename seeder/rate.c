@@ -1,14 +1,18 @@
 #include "seeder/rate.h"
 
-/* A twentieth of a second's worth may be saved up, but always a block with its header; less than a packet's worth is
- * not handed out, or slow rates would be sent in crumbs. */
-enum { BURST_PARTS = 20, BURST_MIN = 16384 + 13, USEFUL = 1400 };
+/* A twentieth of a second's worth may be saved up, but always a block with its header. Less than a hundredth's is not
+ * handed out, or it would be sent in crumbs, each at the price of a turn of the loop: at least a packet, at most a batch. */
+enum { BURST_PARTS = 20, BURST_MIN = 16384 + 13, USEFUL_PARTS = 100, USEFUL_MIN = 1400, USEFUL_MAX = 256 * 1024 };
 
 static const apr_int64_t RATE_MAX = APR_INT64_C(1000000000000); /* bytes a second; keeps products within 64 bits */
 
 static apr_int64_t useful(const seed_rate *bucket)
 {
-    return bucket->rate < USEFUL ? bucket->rate : USEFUL;
+    apr_int64_t part = bucket->rate / USEFUL_PARTS;
+
+    if (bucket->rate < USEFUL_MIN)
+        return bucket->rate;
+    return part < USEFUL_MIN ? USEFUL_MIN : part < USEFUL_MAX ? part : USEFUL_MAX;
 }
 
 static void set(seed_rate *bucket, apr_int64_t rate)

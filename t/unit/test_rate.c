@@ -49,6 +49,30 @@ static void waiting_as_long_as_told_is_enough(void **state)
     }
 }
 
+/* How often a second the bucket is looked at, by one who waits as long as told. */
+static int turns(apr_int64_t rate)
+{
+    seed_rate bucket;
+    apr_time_t now = 0;
+    int count = 0;
+
+    seed_rate_init(&bucket, rate, now);
+    for (; now < APR_USEC_PER_SEC; now += seed_rate_wait(&bucket, now)) {
+        apr_size_t allowed = seed_rate_allow(&bucket, 1 << 20, now);
+        seed_rate_spend(&bucket, allowed);
+        count++;
+    }
+    return count;
+}
+
+static void what_is_handed_out_is_worth_a_turn(void **state)
+{
+    assert_in_range(turns(10000), 5, 10);
+    assert_in_range(turns(1000000), 80, 110);
+    assert_in_range(turns(50000000), 150, 200);
+    assert_in_range(turns(1000000000), 3000, 4000);
+}
+
 static void unlimited_and_long_sleep(void **state)
 {
     seed_rate bucket;
@@ -76,6 +100,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_rate_is_kept),
         cmocka_unit_test(waiting_as_long_as_told_is_enough),
+        cmocka_unit_test(what_is_handed_out_is_worth_a_turn),
         cmocka_unit_test(unlimited_and_long_sleep),
         cmocka_unit_test(a_clock_that_stands_still_gives_nothing),
     };
