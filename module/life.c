@@ -215,6 +215,7 @@ static void configure_seeder(apr_pool_t *pool)
         .listener_count = shared->listener_count,
         .max_peers = conf->max_peers,
         .max_peers_per_ip = conf->max_peers_per_ip,
+        .hide_private = conf->private_addresses == BTH_PRIVATE_DENY,
         .upload_rate = conf->upload_rate,
         .uplink = conf->uplink,
         .upload_slots = conf->upload_slots,

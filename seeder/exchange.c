@@ -27,6 +27,13 @@ static unsigned char flags_of(const seed_peer *peer)
     return peer->complete ? SEED_PEX_IS_SEED : 0;
 }
 
+static int may_be_named(const seed_loop *loop, const seed_peer *peer)
+{
+    if (!peer->extension.port || !peer->ip_length)
+        return 0;
+    return !loop->config->hide_private || bt_reach_of(peer->ip, peer->ip_length == 16) == BT_REACH_GLOBAL;
+}
+
 /* Where it listens. One that did not say a port has an address all the same, which says whom it may be told of. */
 static seed_pex_address address_of(const seed_conn *conn)
 {
@@ -56,7 +63,7 @@ void seed_exchange_meet(seed_loop *loop, seed_conn *conn)
         pex->next = loop->now + (is_back ? loop->limits->pex : loop->limits->pex_first);
     if (is_back)
         pex->told = seed_pex_end(conn->swarm->journal);
-    if (pex->named || !peer->extension.port)
+    if (pex->named || !may_be_named(loop, peer))
         return;
     pex->named = 1;
     if (!is_back)

@@ -32,6 +32,7 @@ typedef struct {
     int max_peers, max_peers_per_ip;
     apr_int64_t upload_rate; /* bytes a second, all peers together; 0: unlimited */
     apr_int64_t uplink;      /* bytes a second of the machine, of which HTTP takes what it needs first; 0: not stated */
+    int hide_private;        /* peers at private and loopback addresses are named to nobody */
     int upload_slots;        /* peers served at once in one swarm; 0: auto */
     int hash_threads;        /* at least 1 */
     seed_encryption encryption;

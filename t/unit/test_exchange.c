@@ -90,6 +90,22 @@ static void expect_news(int peer, const char *key, int port)
     assert_int_equal(ports[1], 0);
 }
 
+/* No news up to the next keep-alive. */
+static void expect_silence(int peer)
+{
+    unsigned char head[4], body[200];
+    apr_uint32_t length;
+
+    for (;;) {
+        assert_true(world_read(peer, head, 4));
+        length = pw_get_u32(head);
+        if (length == 0)
+            return;
+        assert_true(length <= sizeof body && world_read(peer, body, length));
+        assert_false(body[0] == PW_EXTENDED && body[1] == OURS);
+    }
+}
+
 static void who_comes_and_who_leaves(void **state)
 {
     seed_seeder *seeder = world_start(w);
@@ -142,6 +158,23 @@ static void swarms_of_a_hybrid_are_not_mixed(void **state)
     world_stop(seeder, 0);
 }
 
+static void private_addresses_can_be_hidden(void **state)
+{
+    seed_seeder *seeder;
+    int first, second;
+
+    w->config.hide_private = 1;
+    w->limits.keep_alive = 300000;
+    seeder = world_start(w);
+    first = exchanging_peer(&v1, 7001);
+    second = exchanging_peer(&v1, 7002);
+    expect_silence(first); /* well after its news would have come */
+    expect_silence(second);
+    close(first);
+    close(second);
+    world_stop(seeder, 0);
+}
+
 static void a_hand_over(void **state)
 {
     seed_seeder *old = world_start(w), *new;
@@ -170,6 +203,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_comes_and_who_leaves, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nobody_is_told_of_who_does_not_say_where, set_up, tear_down),
         cmocka_unit_test_setup_teardown(swarms_of_a_hybrid_are_not_mixed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(private_addresses_can_be_hidden, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_hand_over, set_up, tear_down),
     };
 
