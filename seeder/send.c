@@ -213,6 +213,13 @@ static seed_send_result send_next(seed_peer *peer, int socket, seed_source *sour
     return SEED_SEND_DONE;
 }
 
+/* What is left of the quantum after some blocks is not begun another one with: whole blocks go out in batches, the rest of
+ * one costs calls of its own, in this turn and in the next. */
+static int is_enough(const seed_sent *sent, apr_size_t quantum)
+{
+    return sent->bytes >= quantum || (sent->blocks > 0 && quantum - sent->bytes < PW_PIECE_HEADER + TG_BLOCK);
+}
+
 seed_send_result seed_send(seed_peer *peer, int socket, seed_source *source, const seed_fetched *fetched,
                            unsigned char *buffer, apr_size_t quantum, apr_time_t now, seed_sent *sent)
 {
@@ -220,7 +227,7 @@ seed_send_result seed_send(seed_peer *peer, int socket, seed_source *source, con
 
     sent->bytes = sent->payload = 0;
     sent->blocks = 0;
-    while (result == SEED_SEND_DONE && sent->bytes < quantum && seed_peer_has_output(peer)) {
+    while (result == SEED_SEND_DONE && !is_enough(sent, quantum) && seed_peer_has_output(peer)) {
         apr_size_t room = quantum - sent->bytes;
         int many = peer->requests.count + (peer->block.length > 0) > 1 && !peer->out.length;
 
