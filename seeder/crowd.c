@@ -130,7 +130,9 @@ int seed_crowd_is_hungry(const seed_conn *conn)
 
 int seed_crowd_may_serve(const seed_loop *loop, const seed_conn *conn)
 {
-    return !conn->share.id || seed_spread_may_serve(conn->swarm->spread, &conn->share, loop->now);
+    /* Without the fast extension a choke leaves requests without an answer, and rtorrent waits a minute for that. */
+    return !conn->share.id || !(conn->peer.flags & SEED_PEER_FAST) ||
+           seed_spread_may_serve(conn->swarm->spread, &conn->share, loop->now);
 }
 
 void seed_crowd_choked(seed_conn *conn)

@@ -31,8 +31,10 @@ struct seed_spread {
     apr_int64_t gained, sent, gaining, sending; /* as in a share */
     apr_int64_t peak;        /* bytes a second that the seed sends when it does not yield */
     apr_int64_t budget;      /* bytes that it may send while it yields */
+    apr_int64_t usual;       /* bytes a second that one leecher gets from others, at the best of times */
     int fed;                 /* the leechers feed each other well */
-    apr_uint32_t behind;     /* who has no more pieces than this is far behind the others */
+    apr_uint32_t leechers;   /* shares that have not everything */
+    apr_uint32_t behind;     /* which of them are far behind: those with no more pieces than this */
     seed_share **by_id;      /* [0] is nobody */
     apr_uint16_t *available; /* by piece: how many peers have it */
     apr_uint16_t *lent;      /* by piece: who alone was shown it, while nobody else has it; 0: nobody */
@@ -381,6 +383,18 @@ static void tick_share(seed_spread *spread, seed_share *share, apr_interval_time
         seed_spread_release(spread, share);
 }
 
+/* Do they get from each other about as much as ever? Less means that what most of them lack is with few, who do not pass it
+ * on: a rare piece from the seed is then worth many. */
+static int feed_each_other(seed_spread *spread, apr_int64_t exchange)
+{
+    apr_int64_t each = spread->leechers ? exchange / spread->leechers : 0;
+
+    spread->usual -= spread->usual / PEAK_DECAY;
+    if (each > spread->usual)
+        spread->usual = each;
+    return spread->leechers == 0 || each > spread->usual / 8 * 7;
+}
+
 /* How much the seed sends while it yields is chosen so that the swarm keeps nearly all of its speed. */
 static void measure(seed_spread *spread, apr_interval_time_t passed)
 {
@@ -389,7 +403,7 @@ static void measure(seed_spread *spread, apr_interval_time_t passed)
 
     if (allowed < spread->peak / LEAST_PARTS)
         allowed = spread->peak / LEAST_PARTS;
-    spread->fed = spread->shares >= SEED_SPREAD_FEW && allowed < spread->peak / 4 * 3;
+    spread->fed = feed_each_other(spread, exchange) && spread->shares >= SEED_SPREAD_FEW && allowed < spread->peak / 4 * 3;
     if (!seed_spread_yields(spread)) {
         spread->peak -= spread->peak / PEAK_DECAY;
         spread->peak = spread->sending > spread->peak ? spread->sending : spread->peak;
@@ -416,6 +430,7 @@ static void find_behind(seed_spread *spread)
         sum += share->has;
         least = share->has < least ? share->has : least;
     }
+    spread->leechers = count;
     spread->behind = count ? (apr_uint32_t)((sum / count + least) / 2) : 0;
 }
 
@@ -429,8 +444,8 @@ void seed_spread_tick(seed_spread *spread, apr_time_t now)
     spread->ticked = now;
     average(&spread->gaining, &spread->gained, passed);
     average(&spread->sending, &spread->sent, passed);
-    measure(spread, passed);
     find_behind(spread);
+    measure(spread, passed);
     for (id = 1; id < spread->most; id++) {
         if (spread->by_id[id])
             tick_share(spread, spread->by_id[id], passed, now);
