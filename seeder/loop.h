@@ -57,8 +57,11 @@ typedef struct seed_conn {
     seed_place place;
     unsigned readable : 1, writable : 1, hung_up : 1; /* as far as epoll has told */
     unsigned sending : 1;                             /* it has something to send, and its socket takes it */
+    unsigned fast : 1;                                /* its socket may keep much that is not sent: see transmit.c */
     unsigned settling : 1;                            /* taken over, its torrent being looked up */
     seed_content expected;                            /* what its record says of that torrent */
+    apr_uint32_t spurt;                               /* bytes sent since `spurt_began`, while it is not fast */
+    apr_time_t spurt_began;
     seed_read *reading;                               /* its next block comes from a disk; NULL: it waits for none */
     seed_fetched fetched;                             /* what was read for it last */
     seed_share share;                                 /* in the spread of its swarm */
@@ -154,6 +157,9 @@ void seed_conn_bury(seed_loop *loop);
 
 /** Sends, at most a quantum to each of as many as wait, in fair order and as far as the rate allows. */
 void seed_transmit(seed_loop *loop);
+
+/** Bounds what a socket keeps that is not sent, or no more. */
+void seed_bound_unsent(int socket, int bounded);
 
 /** Lets those go on whose blocks have been read. */
 void seed_take_read(seed_loop *loop);

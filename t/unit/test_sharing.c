@@ -1,7 +1,12 @@
-/* A torrent with many peers and one with one peer share a limited rate alike; so do the peers of one torrent. */
+/* A torrent with many peers and one with one peer share a limited rate alike; so do the peers of one torrent. And what a
+ * slow peer may keep to itself. */
 #include "t/unit/unit.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <linux/sockios.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -97,9 +102,71 @@ static void one_against_a_crowd(void **state)
     world_free(w);
 }
 
+/* --- what a slow peer may keep in the kernel --- */
+
+/* The seed's end of a connection, which is in this very process. */
+static int other_end(int peer)
+{
+    struct sockaddr_in own, theirs;
+    socklen_t length = sizeof own;
+
+    assert_int_equal(getsockname(peer, (struct sockaddr *)&own, &length), 0);
+    for (int fd = 0; fd < 1000; fd++) {
+        length = sizeof theirs;
+        if (getpeername(fd, (struct sockaddr *)&theirs, &length) == 0 && theirs.sin_family == AF_INET && theirs.sin_port == own.sin_port)
+            return fd;
+    }
+    fail_msg("no other end");
+    return -1;
+}
+
+static int keeps(int fd)
+{
+    int bytes = 0;
+    socklen_t length = sizeof bytes;
+
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, &length), 0);
+    return bytes;
+}
+
+/* Bytes that the seed has given to the kernel, and the kernel not to the peer. */
+static int waits(int fd)
+{
+    int bytes = 0;
+
+    assert_int_equal(ioctl(fd, SIOCOUTQNSD, &bytes), 0);
+    return bytes;
+}
+
+static void the_socket_of_a_slow_peer(void **state)
+{
+    bt_infohash hash, v2;
+    seed_seeder *seeder;
+    greedy quick, slow;
+
+    w = world_make();
+    world_file(w, "file", PIECES * WORLD_PIECE, TG_HYBRID, &hash, &v2);
+    seeder = world_start(w);
+    join(&quick, &hash);
+    join(&slow, &hash);
+    for (apr_uint32_t i = 0; i < 1500; i++) /* 24 MB: more than any socket keeps */
+        world_ask(slow.fd, i % PIECES, 0, 16384);
+    for (int i = 0; i < 10000 && keeps(other_end(quick.fd)) != -1; i++)
+        world_download(quick.fd, PIECES * WORLD_PIECE);
+    assert_int_equal(keeps(other_end(quick.fd)), -1);
+    assert_int_equal(keeps(other_end(slow.fd)), 256 * 1024);
+    assert_in_range(waits(other_end(slow.fd)), 1, 1024 * 1024);
+    for (apr_uint32_t i = 0; i < 1500; i++) /* and it gets all it asked for */
+        assert_int_equal(world_take_block(slow.fd, i % PIECES, 0), 16384);
+    close(slow.fd);
+    close(quick.fd);
+    world_stop(seeder, 0);
+    world_free(w);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(one_against_a_crowd)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(one_against_a_crowd), cmocka_unit_test(the_socket_of_a_slow_peer)};
 
     apr_initialize();
     return cmocka_run_group_tests_name("sharing", tests, NULL, NULL);
