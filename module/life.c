@@ -5,6 +5,7 @@
 #include <http_log.h>
 #include <ap_mpm.h>
 #include <mpm_common.h>
+#include <scoreboard.h>
 #include <unixd.h>
 #include <apr_strings.h>
 
@@ -26,9 +27,13 @@
 static bth_steward *steward;
 static bth_scan *scan; /* NULL: none can be had */
 static seed_config seeder_config;
+static volatile sig_atomic_t is_retiring;
 
 /* A child waits so long for its own threads when it ends. */
 #define STOP_LIMIT apr_time_from_sec(3)
+
+/* So long after it has read the configuration httpd's parent has looked which children have ended. */
+#define FIRST_LOOK apr_time_from_msec(50)
 
 APLOG_USE_MODULE(bthttp);
 
@@ -146,6 +151,7 @@ int bth_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serv
     if (status != APR_SUCCESS)
         return degrade(s, status, "cannot make shared memory");
     bth_own_child()->shared = shared;
+    __atomic_store_n(&shared->counters->configured, (apr_uint64_t)seed_now(), __ATOMIC_RELAXED);
     bth_own_child()->generation = __atomic_add_fetch(&shared->counters->generation, 1, __ATOMIC_RELAXED);
     if (bth_server()->tracker && (status = prepare_tracker(s, pconf)) != APR_SUCCESS)
         return degrade(s, status, "cannot use the table of swarms");
@@ -229,6 +235,34 @@ static void configure_seeder(apr_pool_t *pool)
     };
 }
 
+/* Is there room for another child while this one still is? */
+static int has_free_slot(void)
+{
+    int most = 0;
+
+    if (ap_mpm_query(AP_MPMQ_HARD_LIMIT_DAEMONS, &most) != APR_SUCCESS)
+        return 0;
+    for (int i = 0; i < most; i++) {
+        const process_score *slot = ap_get_scoreboard_process(i);
+        if (slot && slot->pid == 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* May the seeder wait for an heir though all else in this child has ended? httpd's parent replaces children as they end, so
+ * in general: no. But after a reload it looks for such only once, and then sleeps for a second before it fills whatever slots
+ * are free: whoever ends in this time is not missed, and peers need not wait until it wakes. */
+static int may_linger(void)
+{
+    const bth_child *child = bth_own_child();
+    const seed_counters *counters = child->shared->counters;
+    apr_time_t configured = (apr_time_t)__atomic_load_n(&counters->configured, __ATOMIC_RELAXED);
+
+    return is_retiring && __atomic_load_n(&counters->generation, __ATOMIC_RELAXED) > child->generation &&
+           seed_now() - configured > FIRST_LOOK && has_free_slot();
+}
+
 /* Before the pools of the child go: its threads use them. */
 static apr_status_t stop_threads(void *baton)
 {
@@ -237,7 +271,8 @@ static apr_status_t stop_threads(void *baton)
     if (scan)
         bth_scan_leave(scan);
     if (bth_own_child()->seeder) {
-        seed_leave(bth_own_child()->seeder, 1);
+        if (!may_linger())
+            seed_leave(bth_own_child()->seeder, 1);
         seed_join(bth_own_child()->seeder);
         bth_own_child()->seeder = NULL;
     }
@@ -297,6 +332,7 @@ void bth_child_init(apr_pool_t *pchild, server_rec *s)
 void bth_child_stopping(apr_pool_t *pchild, int graceful)
 {
     (void)pchild;
+    is_retiring = graceful;
     if (bth_own_child()->seeder && graceful)
         seed_retire(bth_own_child()->seeder);
     else if (bth_own_child()->seeder)

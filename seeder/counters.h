@@ -82,6 +82,7 @@ typedef struct {
     apr_uint64_t size;
     apr_uint64_t seeder_pid; /* 0: none now */
     apr_uint64_t generation; /* of the configuration: raised by the parent at each start and reload */
+    apr_uint64_t configured; /* when it was last raised, by seed_now() */
     apr_uint64_t seeder_generation; /* the seeder's */
     apr_uint64_t retiring;   /* 1: the seeder goes as soon as another one waits for its place */
     apr_uint64_t peers;      /* connected now */

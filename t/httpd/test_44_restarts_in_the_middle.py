@@ -159,48 +159,56 @@ def test_back_to_back(serve, content, mpm):
         wait_for("httpd to have done with them", lambda: server.log().count("resuming normal operations") > 1)
 
 
-MANY = "BTHTTPMaxPeers 2000\nBTHTTPMaxPeersPerIP 50\nBTHTTPUploadSlots 1000"
+MANY = "BTHTTPMinSize 64K\nBTHTTPMaxPeers 2000\nBTHTTPMaxPeersPerIP 50"
+EACH = 3       # peers of one torrent: no crowd, which is shown pieces bit by bit
+LITTLE = 256 << 10
 
 
-def many(server, torrent, count, network=9):
-    """So many peers, each of which waits for ten blocks. Every tenth is encrypted."""
+def publish(server, content, count):
+    """So many small files: [(content, torrent)]."""
+    made = []
+    for n in range(count):
+        server.put(f"{n}.bin", content[n:n + LITTLE])
+    for n in range(count):
+        made.append((content[n:n + LITTLE], server.torrent(f"/{n}.bin")))
+    return made
+
+
+def many(server, files, count):
+    """So many peers, each of which waits for a whole file in blocks. Every tenth is encrypted."""
     peers = []
     for n in range(count):
         connect = plain if n % 10 else encrypted_rc4
-        peers.append(connect((server.host, server.port), torrent.v1, reserved=wire.FAST, source=f"127.{network}.{n % 40}.9",
-                             receive_buffer=4096))
+        content, torrent = files[n // EACH]
+        peer = connect((server.host, server.port), torrent.v1, reserved=wire.FAST, source=f"127.9.{n % 40}.9", receive_buffer=4096)
+        peer.content = content
+        peers.append(peer)
     for peer in peers:
-        peer.interest().wait_shown(*range(20, 30))
-        ask_for(peer, 10, 20)
+        peer.interest()
+        for at in range(0, LITTLE, wire.BLOCK):
+            peer.request(at // 65536, at % 65536)
     return peers
 
 
-def finish(peer, content):
-    """Takes the ten blocks, each once. In a crowd one may be choked in between: what is rejected is asked for again."""
-    wanted = set(range(20, 30))
-    rejected = set()
-    while wanted:
-        if rejected and not peer.choked:
-            peer.request(rejected.pop(), 0)
+def finish(peer):
+    """Takes the blocks in order, each once, and nothing between them."""
+    for at in range(0, LITTLE, wire.BLOCK):
         kind, payload = peer.receive()
-        if kind == wire.REJECT:
-            rejected.add(struct.unpack(">III", payload)[0])
-        if kind == wire.PIECE:
-            n = struct.unpack(">I", payload[:4])[0]
-            assert payload == struct.pack(">II", n, 0) + content[n * 65536:n * 65536 + wire.BLOCK]
-            wanted.remove(n)
+        assert (kind, payload[:8]) == (wire.PIECE, struct.pack(">II", at // 65536, at % 65536))
+        assert payload[8:] == peer.content[at:at + wire.BLOCK]
 
 
 def test_five_hundred_peers(serve, content):
-    server, torrent = serve(conf=MANY)
+    server, _ = serve(conf=MANY)
+    files = publish(server, content(SIZE), 167)
     with contextlib.ExitStack() as stack:
-        peers = [stack.enter_context(peer) for peer in many(server, torrent, 500)]
+        peers = [stack.enter_context(peer) for peer in many(server, files, 500)]
         restart = restarter(server, signal.SIGUSR1)
         for _ in range(3):
             restart()
         wait_for("all of them to be there", lambda: server.status()["peers"] == 500)
         for peer in peers:
-            finish(peer, content(SIZE))
+            finish(peer)
         assert server.closed("shutdown") == server.closed("gone") == 0
         assert server.status()["peers_taken"] == 500
 
@@ -217,15 +225,16 @@ def kill_when_peers_leave(pid):
 def test_kill_9_while_peers_are_handed_over(serve, content):
     """Some are with the old seeder and die with it, the others are with the next one or on their way: whole, or closed."""
     server, torrent = serve(conf=MANY)
-    for turn in range(2):
-        peers = many(server, torrent, 120, network=turn + 10)
+    files = publish(server, content(SIZE), 40)
+    for _ in range(2):
+        peers = many(server, files, 120)
         seeder = server.seeder()
         server.expect(rf"AH00052: child pid {seeder} exit signal Killed")
         server.process.send_signal(signal.SIGUSR1)
         kill_when_peers_leave(seeder)
         for peer in peers:
             with contextlib.suppress(wire.Closed), peer:
-                finish(peer, content(SIZE))
+                finish(peer)
         assert server.seeder(other_than=seeder) != seeder
         with plain((server.host, server.port), torrent.v1) as peer:
             peer.interest()
