@@ -135,16 +135,26 @@ int seed_crowd_may_serve(const seed_loop *loop, const seed_conn *conn)
            seed_spread_may_serve(conn->swarm->spread, &conn->share, loop->now);
 }
 
-void seed_crowd_choked(seed_conn *conn)
-{
-    if (conn->share.id)
-        seed_spread_release(conn->swarm->spread, &conn->share);
-}
-
 static void show_all(seed_conn *conn)
 {
     seed_spread_whole(conn->swarm->spread, &conn->share);
     seed_peer_show_all(&conn->peer);
+}
+
+/* It may want some files alone, or does not say what it has got: it has no further turn before it says that it is interested,
+ * and can only say so of pieces that it knows of. */
+static int is_at_a_loss(const seed_conn *conn)
+{
+    return seed_crowd_is_hungry(conn) && conn->share.waiting &&
+           !(conn->peer.flags & (SEED_PEER_INTERESTED | SEED_PEER_UPLOAD_ONLY));
+}
+
+void seed_crowd_choked(seed_conn *conn)
+{
+    if (is_at_a_loss(conn))
+        show_all(conn);
+    else if (conn->share.id)
+        seed_spread_release(conn->swarm->spread, &conn->share);
 }
 
 static int may_ask(const seed_conn *conn)

@@ -227,7 +227,7 @@ int seed_crowd_may_serve(const seed_loop *loop, const seed_conn *conn);
 /** Shows it what it is to be shown now. The caller parks it. */
 void seed_crowd_feed(seed_loop *loop, seed_conn *conn);
 
-/** It was choked. */
+/** It was choked. If it wants nothing of what it was shown, it is shown everything. The caller parks it. */
 void seed_crowd_choked(seed_conn *conn);
 
 /** It was sent bytes of blocks. The caller parks it. */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 /* In a crowd a peer that was shown nothing yet cannot say that it is interested. Once it was shown something that it does not
- * have, it says so soon, or does not care. */
+ * have, it says so soon, or does not care: see seed_crowd_choked. */
 static int wants(const seed_loop *loop, const seed_conn *conn)
 {
     enum { SOON = 2 * APR_USEC_PER_SEC };
