@@ -83,9 +83,9 @@ static apr_status_t restore_requests(seed_record *in, const seed_content *conten
         return APR_EINVAL;
     while (in->at != in->end) {
         seed_block block = seed_take_block(in);
-        if (in->broken || !is_block(content, &block) || peer->requests.count == peer->limits->requests)
+        if (in->broken || !is_block(content, &block) || peer->requests.count == seed_peer_most_requests(peer))
             return APR_EINVAL;
-        if (!seed_requests_push(&peer->requests, &block, peer->limits->requests))
+        if (!seed_requests_push(&peer->requests, &block, seed_peer_most_requests(peer)))
             return APR_ENOMEM;
     }
     return APR_SUCCESS;

@@ -30,7 +30,7 @@ const seed_limits seed_limits_default = {
         [SEED_RULE_METADATA] = {16 * SEED_RULE_METADATA_COPY, APR_USEC_PER_SEC / 16},
         [SEED_RULE_PEX] = {10, 30 * APR_USEC_PER_SEC},
         [SEED_RULE_HASHES] = {8192, APR_USEC_PER_SEC / 100},
-        [SEED_RULE_REQUEST] = {6000, APR_USEC_PER_SEC / 400},
+        [SEED_RULE_REQUEST] = {24000, APR_USEC_PER_SEC / 400},
     },
     .key_exchanges = {256, APR_USEC_PER_SEC / 256},
     .ban = {8, 600 * APR_USEC_PER_SEC, 1800 * APR_USEC_PER_SEC},

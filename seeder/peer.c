@@ -8,6 +8,7 @@
 
 enum {
     OUT_ENOUGH = 64 * 1024,    /* unsent control bytes, beyond which a peer is not read */
+    REQUESTS_OF_A_READING = 1024, /* more than 16 KiB hold */
     OUT_MAX = 1024 * 1024,     /* a bitfield of 2^21 pieces, a full queue of rejects, and room */
     IN_MAX = 1024 * 1024       /* a bitfield of as many pieces; the codec bounds it by the torrent's own */
 };
@@ -154,9 +155,15 @@ int seed_peer_wants_answer(const seed_peer *peer)
     return peer->asks.count && !peer->asks.waiting && peer->out.length - peer->out_sent < OUT_ENOUGH;
 }
 
+apr_uint32_t seed_peer_most_requests(const seed_peer *peer)
+{
+    return peer->limits->requests + (peer->flags & SEED_PEER_FAST ? 0 : REQUESTS_OF_A_READING);
+}
+
 int seed_peer_wants_input(const seed_peer *peer)
 {
-    return peer->state != SEED_PEER_ASKING && peer->out.length - peer->out_sent < OUT_ENOUGH;
+    return peer->state != SEED_PEER_ASKING && peer->out.length - peer->out_sent < OUT_ENOUGH &&
+           (peer->flags & SEED_PEER_FAST || peer->requests.count < peer->limits->requests);
 }
 
 apr_size_t seed_peer_input_size(const seed_peer *peer, apr_size_t capacity)

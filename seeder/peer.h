@@ -131,10 +131,15 @@ void seed_peer_show_all(seed_peer *peer);
 /** May it request this piece? */
 int seed_peer_is_shown(const seed_peer *peer, apr_uint32_t piece);
 
+/** How many of its requests may wait: `requests` of the limits, and without the fast extension what one reading brings. */
+apr_uint32_t seed_peer_most_requests(const seed_peer *peer);
+
 /** Does an ask wait that can be answered now? See answer.h. */
 int seed_peer_wants_answer(const seed_peer *peer);
 
-/** Reading stops while it is being asked about, and while it does not take our answers. */
+/** Reading stops while it is being asked about, while it does not take our answers, and while as many requests wait as may:
+ *  without the fast extension it does not know how many those are, and cannot be told (rtorrent asks for what it takes in 3
+ *  seconds, however many that be). */
 int seed_peer_wants_input(const seed_peer *peer);
 
 /** The most bytes that are worth reading now: a handshake is read to its end and no further. */

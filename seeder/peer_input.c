@@ -100,10 +100,11 @@ static seed_verdict on_request(seed_peer *peer, const pw_message *message, apr_t
     if (block.length > PW_BLOCK_MAX && !fast)
         return seed_peer_close_for(peer, SEED_CLOSE_BAD_REQUEST);
     if (block.length <= PW_BLOCK_MAX && peer->flags & SEED_PEER_UNCHOKED && seed_peer_is_shown(peer, block.piece)) {
-        if (seed_requests_push(&peer->requests, &block, peer->limits->requests))
+        if (seed_requests_push(&peer->requests, &block, seed_peer_most_requests(peer)))
             return SEED_PEER_GO_ON;
-        if (!fast)
-            return seed_peer_close_for(peer, SEED_CLOSE_REQUEST_FLOOD);
+        if (!fast) /* it cannot be told; and it was not read while too many waited: see seed_peer_wants_input */
+            return seed_peer_close_for(peer, peer->requests.count < seed_peer_most_requests(peer) ? SEED_CLOSE_NO_MEMORY
+                                                                                                  : SEED_CLOSE_REQUEST_FLOOD);
     }
     seed_peer_reject(peer, &block); /* without the fast extension, a request that crossed our choke is just dropped */
     return seed_peer_spend(peer, SEED_RULE_REQUEST, now);
