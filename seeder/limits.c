@@ -14,6 +14,7 @@ const seed_limits seed_limits_default = {
     .pex = 60 * APR_USEC_PER_SEC,
     .turn = 10 * APR_USEC_PER_SEC,
     .freshness = APR_USEC_PER_SEC,
+    .file_idle = 20 * APR_USEC_PER_SEC,
     .fetched = APR_USEC_PER_SEC,
     .tick = APR_USEC_PER_SEC,
     .ask = APR_USEC_PER_SEC / 20,

@@ -556,6 +556,46 @@ static void torrents_are_made(void **state)
     assert_int_equal(seed_job_progress(page, gone), -2);
 }
 
+static int is_open(const char *path)
+{
+    char name[64], target[4096];
+
+    for (int fd = 0; fd < 200; fd++) {
+        ssize_t length;
+        snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+        length = readlink(name, target, sizeof target - 1);
+        target[length > 0 ? length : 0] = 0;
+        if (!strcmp(target, path))
+            return 1;
+    }
+    return 0;
+}
+
+/* A file that is being read is not opened anew after each tick; one that nobody reads is closed in the end. */
+static void a_file_stays_open_for_a_while(void **state)
+{
+    for (int idle = 0; idle <= 1; idle++) {
+        const char *path = world_file(w, idle ? "g" : "f", WORLD_PIECE, TG_V1, &v1, &v2);
+        seed_seeder *seeder;
+        int peer;
+
+        w->limits.file_idle = idle ? 100 : seed_limits_default.file_idle;
+        seeder = world_start(w);
+        peer = world_connect(w, 0);
+        world_shake(peer, &v1, FAST, 1);
+        world_get_unchoked(peer);
+        world_ask(peer, 0, 0, 16384);
+        world_take_block(peer, 0, 0);
+        for (int ticks = 0; ticks < 3; ticks++) {
+            apr_uint64_t before = now(&page->measured);
+            world_wait(&page->measured, before + 1);
+        }
+        assert_int_equal(is_open(path), !idle);
+        close(peer);
+        world_stop(seeder, 0);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -581,6 +621,7 @@ int main(void)
         TEST(the_second_file_of_one_torrent),
         TEST(withdrawn_by_mail),
         TEST(torrents_are_made),
+        TEST(a_file_stays_open_for_a_while),
     };
     apr_initialize();
     return cmocka_run_group_tests(tests, NULL, NULL);
