@@ -125,6 +125,9 @@ int seed_crypt_concludes(seed_peer *peer)
 {
     if (peer->crypt == SEED_CRYPT_UNKNOWN && peer->state != SEED_PEER_HANDSHAKE)
         peer->crypt = SEED_CRYPT_NONE;
+    /* How it speaks is told from its first bytes; they must fit into an encrypted handshake. */
+    if (peer->crypt == SEED_CRYPT_UNKNOWN && peer->in.length > PW_HANDSHAKE_SIZE)
+        return 0;
     if (peer->mse && (peer->state != SEED_PEER_HANDSHAKE || peer->in.length))
         return 0;
     return !peer->stream || peer->stream->raw <= peer->out.length;

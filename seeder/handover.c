@@ -350,7 +350,8 @@ static apr_status_t conclude(seed_peer *peer, const seed_content *content)
         return APR_EINVAL;
     if (!seed_crypt_concludes(peer))
         return APR_EINVAL;
-    if (all && peer->state == SEED_PEER_LIVE && content->pieces && !peer->pieces.unknown)
+    if (peer->state == SEED_PEER_LIVE && ((all && content->pieces && !peer->pieces.unknown) ||
+                                          (peer->flags & (SEED_PEER_UPLOAD_ONLY | SEED_PEER_INTERESTED)) == SEED_PEER_UPLOAD_ONLY))
         peer->complete = peer->started;
     return APR_SUCCESS;
 }

@@ -431,6 +431,7 @@ static void handed_over(void **state)
     assert_int_equal(seed_handover_read(record.data, record.length, &taken, &said), APR_SUCCESS);
     assert_int_equal(taken.flags, peer.flags);
     assert_memory_equal(&taken.extension, &peer.extension, sizeof peer.extension);
+    assert_int_not_equal(taken.complete, 0); /* it wants nothing, and goes when it has its answers */
     assert_int_equal(taken.asks.count, 2);
     assert_int_equal(taken.asks.waiting, 0);
     assert_int_equal(seed_asks_first(&taken.asks)->piece, 1);

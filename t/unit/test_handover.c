@@ -270,6 +270,28 @@ static void have_all_after_a_bitfield(void **state)
     bt_buf_free(&record);
 }
 
+/* Before it has said how it speaks, no more is read of a peer than a handshake: a record of more is refused. */
+static void more_than_a_beginning(void **state)
+{
+    for (size_t length = 40; length <= 2000; length += 4) {
+        unsigned char noise[2000] = {0xaa};
+        seed_peer before, after;
+        seed_content said;
+        bt_buf record;
+
+        seed_peer_init(&before, &seed_limits_default, 1);
+        seed_peer_init(&after, &seed_limits_default, 1);
+        bt_buf_add(&before.in, noise, length);
+        bt_buf_init(&record, 65536);
+        assert_int_equal(seed_handover_write(&record, &before), APR_SUCCESS);
+        assert_int_equal(seed_handover_read(record.data, record.length, &after, &said),
+                         length <= PW_HANDSHAKE_SIZE ? APR_SUCCESS : APR_EINVAL);
+        bt_buf_free(&record);
+        seed_peer_free(&before);
+        seed_peer_free(&after);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -278,6 +300,7 @@ int main(void)
         cmocka_unit_test(have_all_after_a_bitfield),
         cmocka_unit_test(the_largest_bitfield_goes_along),
         cmocka_unit_test(version_1_is_read),
+        cmocka_unit_test(more_than_a_beginning),
         cmocka_unit_test(sections_of_a_later_build),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
