@@ -39,6 +39,7 @@ struct seed_leaves {
     int event;
     seed_nodes nodes; /* of the seeder's thread */
     struct results all;
+    int count;         /* of results */
     apr_size_t kept;   /* bytes of hashes, those to be made included */
     apr_size_t copied; /* bytes of piece layers */
     pthread_mutex_t mutex;
@@ -212,6 +213,7 @@ static void drop_layer(seed_leaves *store, result *of)
 static void drop(seed_leaves *store, result *gone)
 {
     APR_RING_REMOVE(gone, all);
+    store->count--;
     drop_layer(store, gone);
     store->kept -= gone->size;
     free(gone->hashes);
@@ -228,7 +230,7 @@ static void make_room(seed_leaves *store, const unsigned char *root, apr_size_t 
         next = APR_RING_NEXT(at, all);
         if (state_of(store, at) == WAITING)
             continue;
-        if (store->kept + size > SEED_LEAVES_KEPT) {
+        if (store->kept + size > SEED_LEAVES_KEPT || store->count >= SEED_LEAVES_RESULTS) {
             drop(store, at);
         } else if (memcmp(at->root, root, NODE) == 0) {
             oldest = oldest ? oldest : at;
@@ -278,6 +280,7 @@ static result *begin(seed_leaves *store, const seed_hash_tree *tree, apr_size_t 
     made->size = size;
     made->used = now;
     store->kept += size;
+    store->count++;
     APR_RING_INSERT_TAIL(&store->all, made, result, all);
     return made;
 }
@@ -386,6 +389,11 @@ apr_status_t seed_leaves_crown(seed_leaves *store, const seed_hash_tree *tree, a
 seed_nodes *seed_leaves_nodes(seed_leaves *store)
 {
     return &store->nodes;
+}
+
+int seed_leaves_count(const seed_leaves *store)
+{
+    return store->count;
 }
 
 int seed_leaves_hold_any(const seed_leaves *store)

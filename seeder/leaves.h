@@ -13,6 +13,7 @@ enum {
     SEED_LEAVES_KEPT = 16 * 1024 * 1024, /* bytes of hashes of all files */
     SEED_LEAVES_COPIED = 64 * 1024 * 1024, /* bytes of piece layers that crowns are made from: one of 2^21 pieces */
     SEED_LEAVES_OF_ONE = 64,             /* results of one file */
+    SEED_LEAVES_RESULTS = 1024,          /* of all files: each is found by looking at all */
     SEED_LEAVES_WAITING = 64,            /* that wait to be made */
     SEED_LEAVES_SECONDS = 60,            /* kept so long after their last use */
     SEED_LEAVES_FAILED_SECONDS = 5       /* a failure is remembered so long */
@@ -51,6 +52,9 @@ seed_nodes *seed_leaves_nodes(seed_leaves *store);
 
 /** Is anything kept, or being made? NULL is fine. */
 int seed_leaves_hold_any(const seed_leaves *store);
+
+/** How many results are kept. For tests. */
+int seed_leaves_count(const seed_leaves *store);
 
 /** Drops what nobody has used for long. */
 void seed_leaves_tick(seed_leaves *store, apr_time_t now);

@@ -48,7 +48,7 @@ static void wait_for_event(void)
 
 static seed_hash_plan plan_for(apr_uint32_t first, apr_uint32_t count)
 {
-    seed_hash_plan plan = {0, 0, first, count, 0};
+    seed_hash_plan plan = {.first_leaf = first, .leaves = count};
 
     return plan;
 }
@@ -222,6 +222,24 @@ static void test_queue_is_bounded_and_closing_does_not_wait_for_it(void **state)
     seed_leaves_close(other);
 }
 
+/* Of many small files, too, no more results are kept than can be looked through for each question. */
+static void test_results_of_all_files_are_bounded(void **state)
+{
+    const unsigned char *leaves;
+
+    for (int i = 0; i < 2 * SEED_LEAVES_RESULTS; i++) {
+        unsigned char some_root[32] = {1, (unsigned char)i, (unsigned char)(i >> 8)};
+        seed_hash_tree some = {some_root, LENGTH, PIECE, layer};
+        seed_hash_plan plan = plan_for(0, 1);
+
+        while (seed_leaves_get(store, &some, &plan, "/nonexistent", &stamp, 1, &leaves) == APR_EAGAIN)
+            wait_for_event();
+        assert_true(seed_leaves_count(store) <= SEED_LEAVES_RESULTS);
+    }
+    seed_leaves_tick(store, apr_time_from_sec(SEED_LEAVES_SECONDS) + 1);
+    assert_int_equal(seed_leaves_count(store), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -232,6 +250,7 @@ int main(void)
         cmocka_unit_test(test_missing_file),
         cmocka_unit_test(test_crown),
         cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_results_of_all_files_are_bounded),
         cmocka_unit_test(test_queue_is_bounded_and_closing_does_not_wait_for_it),
     };
 
