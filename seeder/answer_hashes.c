@@ -114,11 +114,10 @@ static apr_status_t write_answer(seed_loop *loop, seed_conn *conn, const unsigne
     return status;
 }
 
-/* What must be read costs by its length, once. @return 0 if that was too much */
-static int pay(seed_loop *loop, seed_conn *conn, const seed_hash_plan *plan)
+/* What must be read or computed costs by its size, once. @return 0 if that was too much */
+static int pay(seed_loop *loop, seed_conn *conn, apr_uint32_t size, apr_uint32_t size_of_a_unit)
 {
-    enum { BLOCKS = 64 * 1024 / TG_BLOCK };
-    apr_uint32_t units = (plan->leaves + BLOCKS - 1) / BLOCKS;
+    apr_uint32_t units = (size + size_of_a_unit - 1) / size_of_a_unit;
 
     if (seed_rules_spend_many(&conn->peer.rules, SEED_RULE_HASHES, units, loop->now))
         return 1;
@@ -128,6 +127,7 @@ static int pay(seed_loop *loop, seed_conn *conn, const seed_hash_plan *plan)
 
 seed_answered seed_answer_hashes(seed_loop *loop, seed_conn *conn, const unsigned char *body, int again)
 {
+    enum { BLOCKS_OF_A_UNIT = 64 * 1024 / TG_BLOCK, HASHES_OF_A_UNIT = 64 };
     apr_status_t status = APR_NOTFOUND;
     seed_hash_request request;
     seed_hash_plan plan;
@@ -137,10 +137,13 @@ seed_answered seed_answer_hashes(seed_loop *loop, seed_conn *conn, const unsigne
         return SEED_CLOSED;
     seed_hash_request_read(body, &request);
     if (seed_know(loop, conn->swarm) == APR_SUCCESS && find_file(conn->swarm, request.root, &of) &&
-        seed_hashes_plan(&of.tree, &request, &plan))
+        seed_hashes_plan(&of.tree, &request, &plan)) {
+        if (!again && !pay(loop, conn, plan.computed, HASHES_OF_A_UNIT))
+            return SEED_CLOSED;
         status = write_answer(loop, conn, body, &of, &plan);
+    }
     if (status == APR_EAGAIN)
-        return again || pay(loop, conn, &plan) ? SEED_WAITS : SEED_CLOSED;
+        return again || pay(loop, conn, plan.leaves, BLOCKS_OF_A_UNIT) ? SEED_WAITS : SEED_CLOSED;
     if (status != APR_SUCCESS) {
         bt_log(BT_LOG_DEBUG, 432, status, "a hash request for %s was rejected", conn->swarm->entry.path);
         pw_add_hash_reject(&conn->peer.out, body);

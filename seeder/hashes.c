@@ -121,6 +121,16 @@ static int is_cheap(const seed_hash_tree *tree, const seed_hash_request *request
            (apr_uint64_t)request->length << (request->base - known) <= SEED_HASHES_MAX;
 }
 
+/* Hashes below nodes that neither stand in the layer or the crown nor are leaves. */
+static apr_uint32_t to_compute(const seed_hash_tree *tree, const seed_hash_request *request)
+{
+    apr_uint32_t known = known_level(tree);
+
+    if (request->base == 0 || request->base == known || has_crown(tree, request->base))
+        return 0;
+    return request->length << (request->base > known ? request->base - known : request->base);
+}
+
 int seed_hashes_plan(const seed_hash_tree *tree, const seed_hash_request *request, seed_hash_plan *plan)
 {
     apr_uint32_t levels = seed_hash_levels(tree), top;
@@ -133,6 +143,7 @@ int seed_hashes_plan(const seed_hash_tree *tree, const seed_hash_request *reques
     plan->first_uncle = request->base + (apr_uint32_t)tg_merkle_levels(request->length);
     top = request->base + request->proofs < levels - 1 ? request->base + request->proofs : levels - 1;
     plan->uncles = plan->first_uncle <= top ? top - plan->first_uncle + 1 : 0;
+    plan->computed = to_compute(tree, request);
     plan->crown = has_crown(tree, request->base) || (plan->uncles && has_crown(tree, top));
     return 1;
 }

@@ -38,6 +38,7 @@ typedef struct {
     apr_uint64_t first_leaf;          /* of the blocks whose hashes it takes: whole pieces */
     apr_uint32_t leaves;              /* how many the file has of them; 0: it takes none */
     int crown;                        /* it takes the crown */
+    apr_uint32_t computed;            /* hashes that are computed for its nodes, at most; uncles take few */
 } seed_hash_plan;
 
 /* Computes nodes. Used by one thread at a time. */

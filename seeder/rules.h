@@ -13,7 +13,7 @@ typedef enum {
     SEED_RULE_HAVE,     /* news of its pieces that are none: a HAVE said before, a piece lost again, a bitfield (1 for each KiB) */
     SEED_RULE_METADATA, /* parts of the infodict: see SEED_RULE_METADATA_COPY */
     SEED_RULE_PEX,      /* a message of ut_pex */
-    SEED_RULE_HASHES,   /* a hash request; 1 more for each 64 KiB that must be read to answer it */
+    SEED_RULE_HASHES,   /* a hash request; 1 more for each 64 KiB that must be read, or 64 hashes computed, to answer it */
     SEED_RULE_REQUEST,  /* a request that cannot be served (choked, too many), or is cancelled */
     SEED_RULE_COUNT
 } seed_rule;

@@ -339,13 +339,37 @@ static void test_full_buffer_takes_nothing(void **state)
     destroy(&of);
 }
 
+/* What the loop must compute is known beforehand, so that it can be counted: nothing but nodes between the levels. */
+static void test_what_is_computed(void **state)
+{
+    enum { PIECES = 1 << 15, PIECE_LEVEL = 2 };
+    static unsigned char layer[PIECES * 32], root[32];
+    seed_hash_tree tree = {root, (apr_int64_t)PIECES * 4 * BLOCK, 4 * BLOCK, layer};
+    static const struct {
+        apr_uint32_t base, length, computed;
+    } cases[] = {{0, 8, 0},
+                 {1, 8, 16},
+                 {PIECE_LEVEL, 8192, 0},
+                 {PIECE_LEVEL + 1, 4096, 8192},
+                 {PIECE_LEVEL + SEED_HASHES_CROWN - 1, 256, 8192},
+                 {PIECE_LEVEL + SEED_HASHES_CROWN, 512, 0}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        seed_hash_request request = {.base = cases[i].base, .length = cases[i].length, .proofs = 2};
+        seed_hash_plan plan;
+
+        assert_true(seed_hashes_plan(&tree, &request, &plan));
+        assert_int_equal(plan.computed, cases[i].computed);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_request_of_small_trees), cmocka_unit_test(test_crown_gives_what_the_layer_gives),
         cmocka_unit_test(test_small_trees_have_no_crown),    cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_last_of_513_pieces),           cmocka_unit_test(test_wrong_leaves_are_noticed),
-        cmocka_unit_test(test_full_buffer_takes_nothing),
+        cmocka_unit_test(test_full_buffer_takes_nothing),    cmocka_unit_test(test_what_is_computed),
     };
 
     return cmocka_run_group_tests(tests, make_nodes, free_nodes);
