@@ -259,8 +259,6 @@ class Libtorrent:
         """Starts a download by nothing but a magnet link. @param name of the file that comes of it"""
         parameters = lt.parse_magnet_uri(magnet)
         parameters.save_path = str(self.dir)
-        if not pex:
-            parameters.flags |= lt.torrent_flags.disable_pex
         parameters.flags &= ~lt.torrent_flags.auto_managed
         parameters.flags &= ~lt.torrent_flags.paused
         self.file = self.dir / name
