@@ -2,8 +2,8 @@
  *
  *   idle_peers -n CONNECTIONS [-i] ADDRESS PORT FILE
  *
- * FILE has an info-hash a line, 40 hexadecimal digits; the peers take them by turns. They come from many addresses of
- * 127/8. -i: they say that they are interested. Prints "ready" once all have been answered, keeps them alive, and ends with
+ * FILE has an info-hash a line, 40 hexadecimal digits; the peers take them by turns. Each comes from an address of its
+ * own in 127/8. -i: they say that they are interested. Prints "ready" once all have been answered, keeps them alive, and ends with
  * standard input, printing how many the seed has closed meanwhile. */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { HANDSHAKE = 68, UNDER_WAY = 100, KEEP_ALIVE = 100 /* seconds */, A_SOURCE = 100 /* connections */ };
+enum { HANDSHAKE = 68, UNDER_WAY = 100, KEEP_ALIVE = 100 /* seconds */ };
 
 typedef struct {
     int fd; /* -1: closed */
@@ -73,7 +73,7 @@ static void greet(peer *p)
 static void open_peer(peer *p)
 {
     long nth = p - peers;
-    struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f010101 + (unsigned)(nth / A_SOURCE))};
+    struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f010101 + (unsigned)nth)};
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = p};
 
     p->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
