@@ -65,11 +65,16 @@ static seed_send_result send_control(seed_peer *peer, int socket, unsigned char 
     return SEED_SEND_DONE;
 }
 
-static seed_send_result send_header(seed_peer *peer, int socket, apr_time_t now, seed_sent *sent)
+/* Not before the file is open: some clients ban who closes in the middle of a block. */
+static seed_send_result send_header(seed_peer *peer, int socket, seed_source *source, apr_time_t now, seed_sent *sent)
 {
     unsigned char header[PW_PIECE_HEADER];
+    seed_segment from;
     ssize_t n;
 
+    if (peer->block_sent == 0 &&
+        seed_source_at(source, seed_content_offset(peer->content, &peer->block), 1, now, &from) != APR_SUCCESS)
+        return SEED_SEND_FILE;
     pw_piece_header(header, peer->block.piece, peer->block.begin, peer->block.length);
     n = put(peer, socket, header + peer->block_sent, sizeof header - peer->block_sent, MSG_MORE,
             header + peer->block_sent);
@@ -204,7 +209,7 @@ static seed_send_result send_next(seed_peer *peer, int socket, seed_source *sour
                                   unsigned char *buffer, apr_size_t room, apr_time_t now, seed_sent *sent)
 {
     if (peer->block.length && peer->block_sent < PW_PIECE_HEADER)
-        return send_header(peer, socket, now, sent);
+        return send_header(peer, socket, source, now, sent);
     if (peer->block.length)
         return send_payload(peer, socket, source, fetched, buffer, room, now, sent);
     if (peer->out.length)

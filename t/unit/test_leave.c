@@ -4,10 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "seeder/mail.h"
 #include "t/unit/peer_bytes.h"
 #include "t/unit/seed_world.h"
 
@@ -310,6 +312,66 @@ static void a_broken_record_closes_that_peer_only(void **state)
     close(peer);
     world_stop(seeder, 0);
 }
+/* From another build: it is closed, not guessed at. */
+static void a_record_of_another_version(void **state)
+{
+    seed_seeder *seeder = world_start(w);
+    unsigned char record[400] = {0, 0, 0, 99, 0, 0, 1, 144};
+    int pair[2], peer;
+    char byte;
+
+    world_file(w, "f", 200000, TG_V1, &v1, &v2);
+    peer = live_peer();
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    assert_int_equal(seed_post_live(w->config.mailbox, pair[0], record, sizeof record), APR_SUCCESS);
+    close(pair[0]);
+    assert_int_equal(read(pair[1], &byte, 1), 0);
+    close(pair[1]);
+    serves(peer);
+    assert_int_equal(now(&page->closed[SEED_CLOSE_SHUTDOWN]), 1);
+    close(peer);
+    world_stop(seeder, 0);
+}
+
+/* Who finds no descriptor is closed, the others go on. The last test: the limit is not raised again. */
+static void a_seeder_that_lacks_descriptors(void **state)
+{
+    enum { PEERS = 60, ROOM = 40 };
+    seed_seeder *seeder = world_start(w);
+    int peers[PEERS], lived = 0, free_one;
+    struct rlimit limit;
+
+    world_file(w, "f", 200000, TG_V1, &v1, &v2);
+    for (int p = 0; p < PEERS; p++) {
+        peers[p] = world_connect(w, 0);
+        world_shake(peers[p], &v1, FAST, 4);
+        world_get_unchoked(peers[p]);
+    }
+    world_stop(seeder, 1);
+    assert_int_equal(now(&page->handovers), PEERS);
+    free_one = dup(0);
+    close(free_one);
+    limit.rlim_cur = limit.rlim_max = (rlim_t)free_one + ROOM;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    seeder = world_start(w);
+    for (int p = 0; p < PEERS; p++) {
+        bt_buf bytes;
+        unsigned char first[4];
+        bt_buf_init(&bytes, 100);
+        say_request(&bytes, 1, 0, 16384);
+        /* A peer that was closed may notice when it speaks, or when it listens. */
+        if (send(peers[p], bytes.data, bytes.length, MSG_NOSIGNAL) == (ssize_t)bytes.length &&
+            recv(peers[p], first, sizeof first, MSG_PEEK | MSG_WAITALL) == sizeof first) {
+            assert_int_equal(world_take_block(peers[p], 1, 0), 16384);
+            lived++;
+        }
+        bt_buf_free(&bytes);
+        close(peers[p]);
+    }
+    assert_in_range(lived, 1, ROOM);
+    world_stop(seeder, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -325,6 +387,8 @@ int main(void)
         TEST(the_seeder_of_an_old_configuration_goes_by_itself),
         TEST(nobody_takes_over),
         TEST(a_broken_record_closes_that_peer_only),
+        TEST(a_record_of_another_version),
+        TEST(a_seeder_that_lacks_descriptors),
     };
     apr_initialize();
     return cmocka_run_group_tests(tests, NULL, NULL);
