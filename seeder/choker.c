@@ -14,6 +14,12 @@ int seed_choker_slots(int configured, apr_int64_t upload_rate, apr_int64_t uplin
     return slots < least ? (int)least : slots > AUTO_SLOTS_MAX ? AUTO_SLOTS_MAX : (int)slots;
 }
 
+/* How long it has waited, as far as it counts. */
+static apr_int64_t waited(const seed_candidate *c)
+{
+    return c->waited * (100 + 2 * c->merit) / 100;
+}
+
 /* Those within their turn, then those who wait, longest first, then those whose turn is over, latest first. */
 static int rank(const seed_candidate *c)
 {
@@ -23,12 +29,14 @@ static int rank(const seed_candidate *c)
 static int by_claim(const void *left, const void *right)
 {
     const seed_candidate *a = left, *b = right;
-    int order = rank(a) - rank(b), older = (a->since > b->since) - (a->since < b->since);
+    int order = rank(a) - rank(b), longer = (waited(a) < waited(b)) - (waited(a) > waited(b));
 
     if (order)
         return order;
-    if (older)
-        return rank(a) == 2 ? -older : older;
+    if (rank(a) == 2 && a->idle != b->idle)
+        return a->idle - b->idle;
+    if (longer)
+        return rank(a) == 2 ? -longer : longer;
     return (a->turns > b->turns) - (a->turns < b->turns);
 }
 
@@ -38,7 +46,8 @@ void seed_choker_decide(seed_candidate *candidates, int count, int slots, apr_ti
 
     for (i = 0; i < count; i++) {
         seed_candidate *c = &candidates[i];
-        c->serve = c->interested && c->unchoked && now - c->since < turn;
+        c->serve = c->interested && c->unchoked && !c->idle && now - c->since < turn;
+        c->waited = now - c->since;
     }
     qsort(candidates, (size_t)count, sizeof *candidates, by_claim);
     for (i = 0; i < count; i++)

@@ -1,5 +1,6 @@
 /* Who is served now: a fair choker without clock or sockets. Interested leechers take turns; whoever has been served
- * for a whole turn makes room for whoever has waited longest. The fine choker of a later day goes here. */
+ * for a whole turn, or takes nothing, makes room for whoever has waited longest. Time runs faster for those who pass on what they
+ * get, up to three times as fast as for those who do not: everybody's turn comes. */
 #ifndef SEED_CHOKER_H
 #define SEED_CHOKER_H
 
@@ -10,6 +11,9 @@ typedef struct {
     apr_time_t since; /* when it was choked, unchoked, or became interested: whichever came last */
     apr_uint32_t turns; /* how often it was unchoked: among those choked in the same moment, fewest first */
     int interested, unchoked;
+    int idle;  /* it is unchoked and asks for nothing */
+    int merit; /* how well it passes on what it gets, 0 to 100 */
+    apr_interval_time_t waited; /* the choker's own */
     int serve; /* out: is it to be unchoked? */
 } seed_candidate;
 

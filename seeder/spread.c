@@ -14,7 +14,7 @@ enum {
     LEAST_PARTS = 16,          /* and the seed goes on with one of so many parts of its own */
     SMOOTH = 4,                /* ticks that a rate is averaged over */
     PEAK_DECAY = 256,          /* ticks */
-    UNWANTED_GROWTH = 4,       /* of the window of a peer that wants nothing of what it was shown */
+    UNWANTED_GROWTH = 8,       /* of the window of a peer that wants nothing of what it was shown */
     HOARD = 8,                 /* pieces not passed on, beyond twice the average, from which on a peer is shown less */
     PASSED_DECAY = 32,         /* ticks */
     IDS_MAX = 0x10000

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+enum { MERIT_UNKNOWN = 50 };
+
 /* In a crowd a peer that was shown nothing yet cannot say that it is interested. Once it was shown something that it does not
  * have, it says so soon, or does not care: see seed_crowd_choked. */
 static int wants(const seed_loop *loop, const seed_conn *conn)
@@ -13,6 +15,15 @@ static int wants(const seed_loop *loop, const seed_conn *conn)
     return peer->flags & SEED_PEER_INTERESTED ||
            (seed_crowd_is_hungry(conn) && (!conn->share.waiting ||
                                            (peer->flags & SEED_PEER_UNCHOKED && loop->now - peer->since < SOON)));
+}
+
+/* It has a place and makes nothing of it: a snub, or a client that waits for others. */
+static int is_idle(const seed_loop *loop, const seed_peer *peer)
+{
+    enum { PATIENCE = 3 * APR_USEC_PER_SEC };
+    apr_time_t since = peer->spoken > peer->since ? peer->spoken : peer->since;
+
+    return peer->flags & SEED_PEER_UNCHOKED && !seed_peer_has_output(peer) && loop->now - since > PATIENCE;
 }
 
 /* Gathers the peers of a swarm that the choker may consider. */
@@ -32,6 +43,8 @@ static int gather(const seed_loop *loop, seed_swarm *swarm, seed_candidate *cand
         candidates[count].since = peer->since;
         candidates[count].turns = peer->turns;
         candidates[count].interested = is_wanting && seed_crowd_may_serve(loop, conn);
+        candidates[count].idle = is_idle(loop, peer);
+        candidates[count].merit = conn->share.id ? seed_share_merit(&conn->share) : MERIT_UNKNOWN;
         candidates[count].unchoked = (peer->flags & SEED_PEER_UNCHOKED) != 0;
         count++;
     }
