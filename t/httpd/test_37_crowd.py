@@ -1,0 +1,101 @@
+"""A crowd: from the fourth peer on, each is shown pieces bit by bit, and nobody is forgotten."""
+import contextlib
+import struct
+
+import pytest
+
+from clients import Aria2, Libtorrent, Rtorrent
+from wire import FAST, HAVE, HAVE_ALL, HAVE_NONE, Peer
+
+SIZE = 8 << 20
+CONF = "BTHTTPMaxPeersPerIP 20\nBTHTTPPieceSize 64K\n"
+
+
+@pytest.fixture
+def server(httpd, content):
+    server = httpd(conf=CONF, web_seed=False)
+    server.put("f.bin", content(SIZE))
+    server.made = server.torrent("/f.bin")
+    server.address = (server.host, server.port)
+    return server
+
+
+def first_of(server):
+    """Three that were there before the crowd, and that are told at once that we have everything."""
+    peers = [Peer(server.address, server.made.hash, reserved=FAST) for _ in range(3)]
+    for peer in peers:
+        assert peer.receive()[0] == HAVE_ALL
+    return peers
+
+
+def shown_to(peer):
+    """The first few pieces that it is shown without asking."""
+    while len(peer.shown) < 4 or peer.choked:
+        peer.receive()
+    pieces = set(peer.shown)
+    peer.interest()  # before it loses its place to those who are
+    return pieces
+
+
+def test_each_is_shown_other_pieces(server):
+    first = first_of(server)
+    crowd = [Peer(server.address, server.made.hash, reserved=FAST) for _ in range(5)]
+    for peer in crowd:
+        assert peer.receive()[0] == HAVE_NONE
+    shown = [shown_to(peer) for peer in crowd]
+    assert len(set.union(*shown)) == sum(map(len, shown)), "a piece was shown twice while others were shown to nobody"
+    for peer, pieces in zip(crowd, shown):
+        for index in pieces:
+            peer.piece(server.made, index)
+            peer.send(HAVE, struct.pack(">I", index))
+        peer.wait_shown(*range(server.made.piece_count))  # it goes on: in the end everybody has been shown everything
+    for peer in first + crowd:
+        peer.close()
+
+
+def test_a_client_without_the_fast_extension_begins_without_a_bitfield(server):
+    first = first_of(server)
+    with Peer(server.address, server.made.hash) as peer:
+        pieces = shown_to(peer)
+        assert set(peer.seen) <= {HAVE, 1}, "nothing but pieces and an unchoke"
+        peer.piece(server.made, pieces.pop())
+    for peer in first:
+        peer.close()
+
+
+def test_who_wants_nothing_of_what_it_is_shown_is_shown_the_rest(server):
+    """It may want some files alone, or the beginning first."""
+    first = first_of(server)
+    with Peer(server.address, server.made.hash, reserved=FAST) as peer:
+        peer.wait_shown(*range(server.made.piece_count))
+        peer.interest().piece(server.made, 7)
+    for peer in first:
+        peer.close()
+
+
+def test_a_crowd_survives_a_graceful_restart(server):
+    first = first_of(server)
+    crowd = [Peer(server.address, server.made.hash, reserved=FAST, timeout=60) for _ in range(3)]
+    before = [shown_to(peer) for peer in crowd]
+    server.graceful()
+    for peer, pieces in zip(crowd, before):
+        for index in pieces:
+            peer.piece(server.made, index)
+        peer.wait_shown(*range(server.made.piece_count))
+    for peer in first + crowd:
+        peer.close()
+
+
+def test_real_clients_in_one_crowd(server, box, content):
+    """All kinds, all at once, at a rate at which the seed cannot feed them all by itself for long."""
+    server.write_conf(CONF + "BTHTTPUploadRate 4M\n")
+    server.graceful()
+    url = f"{server.base}/f.bin"
+    with contextlib.ExitStack() as stack:
+        crowd = [Aria2(box, url, "aria2-0"), Aria2(box, url, "aria2-1"), Rtorrent(box, server.made),
+                 *[Libtorrent(box, f"lt-{n}").add(server.made) for n in range(3)]]
+        for client in crowd:
+            stack.enter_context(client)
+        for client in crowd:
+            client.wait()
+            assert client.file.read_bytes() == content(SIZE)
