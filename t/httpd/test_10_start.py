@@ -34,6 +34,7 @@ NONSENSE = {
     "BTHTTPMaxPeers": ["0", "-1", "many", "99999999999", "", None],
     "BTHTTPMaxPeersPerIP": ["0", "-1", "many", "", None],
     "BTHTTPUploadRate": ["fast", "-1", "0", "", None],
+    "BTHTTPUplink": ["fast", "-1", "0", "", None],
     "BTHTTPUploadSlots": ["-1", "0", "some", "", None],
     "BTHTTPEncryption": ["on", "rc4", "required", "", None],
     "BTHTTPHashThreads": ["0", "-2", "1000000", "all", "", None],
