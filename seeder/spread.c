@@ -472,3 +472,8 @@ int seed_spread_may_serve(const seed_spread *spread, const seed_share *share, ap
     return !seed_spread_yields(spread) || !share->id || !share->whole || depends(spread, share, now) ||
            (spread->budget > 0 && share->has <= spread->behind);
 }
+
+int seed_share_merit(const seed_share *share)
+{
+    return (int)((apr_uint64_t)(share->passed + 1) * 100 / ((apr_uint64_t)share->passed + share->unpassed + 1));
+}

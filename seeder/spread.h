@@ -98,4 +98,7 @@ int seed_spread_yields(const seed_spread *spread);
 /** May a peer be served now? Whoever was shown everything is kept back by not being served. */
 int seed_spread_may_serve(const seed_spread *spread, const seed_share *share, apr_time_t now);
 
+/** How well it passes on what it is given: 0 to 100. */
+int seed_share_merit(const seed_share *share);
+
 #endif
