@@ -323,7 +323,7 @@ void seed_spread_idle(seed_spread *spread, seed_share *share)
 
 int seed_spread_is_fast(const seed_spread *spread, const seed_share *share)
 {
-    return share->id && !share->whole && share->window >= spread->pieces / 2;
+    return share->id && !share->whole && (share->window >= spread->pieces / 2 || spread->leechers == 1);
 }
 
 void seed_spread_whole(seed_spread *spread, seed_share *share)

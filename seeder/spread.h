@@ -77,7 +77,7 @@ void seed_spread_release(seed_spread *spread, seed_share *share);
  */
 apr_uint32_t seed_spread_next(seed_spread *spread, seed_share *share, const unsigned char *shown, apr_time_t now);
 
-/** Does it take so fast that everything is better shown at once? */
+/** Does it take so fast that everything is better shown at once, or is it the only one that lacks something? */
 int seed_spread_is_fast(const seed_spread *spread, const seed_share *share);
 
 /** It was shown everything. */

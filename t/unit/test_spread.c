@@ -109,6 +109,22 @@ static void a_newcomer_gets_something_to_trade(void **state)
     model_end(&crowd);
 }
 
+/* The others are done: there is nobody to feed, whatever it was shown until now, as after a hand-over. */
+static void the_last_leecher_is_shown_everything(void **state)
+{
+    model_start(&crowd, 64, 5, 64, 0, 1, 8);
+    seed_spread_tick(crowd.spread, 1 * APR_USEC_PER_SEC);
+    for (int p = 0; p < 5; p++)
+        assert_false(seed_spread_is_fast(crowd.spread, &crowd.peers[p].share));
+    for (apr_uint32_t piece = 0; piece < 64; piece++) {
+        for (int p = 0; p < 4; p++)
+            seed_spread_has(crowd.spread, &crowd.peers[p].share, piece, 1, 0, 1 * APR_USEC_PER_SEC);
+    }
+    seed_spread_tick(crowd.spread, 2 * APR_USEC_PER_SEC);
+    assert_true(seed_spread_is_fast(crowd.spread, &crowd.peers[4].share));
+    model_end(&crowd);
+}
+
 /* --- sums --- */
 
 static void check_sums(const model *m, const apr_uint32_t fresh)
@@ -192,6 +208,7 @@ int main(void)
         cmocka_unit_test(far_away_peers_get_their_share),
         cmocka_unit_test(an_outsider_is_not_forgotten),
         cmocka_unit_test(a_newcomer_gets_something_to_trade),
+        cmocka_unit_test(the_last_leecher_is_shown_everything),
         cmocka_unit_test(whatever_peers_say),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
