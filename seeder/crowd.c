@@ -162,18 +162,12 @@ static int may_ask(const seed_conn *conn)
     return conn->peer.state == SEED_PEER_LIVE && conn->peer.flags & SEED_PEER_UNCHOKED;
 }
 
-/* It wants nothing of what it was shown. Others have its turn, but it is shown more, since it may want some files alone. */
-static int is_indifferent(const seed_conn *conn)
-{
-    return conn->peer.state == SEED_PEER_LIVE && !(conn->peer.flags & SEED_PEER_INTERESTED) && conn->share.waiting > 0;
-}
-
 void seed_crowd_feed(seed_loop *loop, seed_conn *conn)
 {
     seed_peer *peer = &conn->peer;
     apr_uint32_t piece;
 
-    if (!seed_crowd_is_hungry(conn) || !(may_ask(conn) || is_indifferent(conn)))
+    if (!may_ask(conn) || !seed_crowd_is_hungry(conn))
         return;
     if (seed_spread_is_fast(conn->swarm->spread, &conn->share)) {
         show_all(conn);
@@ -208,7 +202,7 @@ static void tick_crowd(seed_loop *loop, seed_swarm *swarm)
 
     APR_RING_FOREACH(conn, &swarm->mates, seed_conn, mates)
     {
-        if ((may_ask(conn) || is_indifferent(conn)) && !seed_peer_has_output(&conn->peer))
+        if (may_ask(conn) && !seed_peer_has_output(&conn->peer))
             seed_spread_idle(swarm->spread, &conn->share);
     }
     seed_spread_tick(swarm->spread, loop->now);
