@@ -99,7 +99,8 @@ def test_section_in_mod_status(serve, when):
         assert "<dt>torrents published: 1</dt>" in page and "<dt>peers: 1</dt>" in page
         figures = auto(server)
         assert figures["BTHTTPPeers"] == "1" and figures["BTHTTPTorrents"] == "1"
-        assert int(figures["BTHTTPBytesSent"]) == server.made.piece_length
+        # Counted after it was sent: the peer may have it before.
+        wait_for("a piece to be counted", lambda: int(auto(server)["BTHTTPBytesSent"]) == server.made.piece_length)
         assert re.fullmatch(r"\d+\.\d{3}", figures["BTHTTPCpuSeconds"])
         assert figures["BTHTTPClosedSlowReader"] == "0" and "peers closed, slow-reader" not in page
     wait_for("it to be gone", lambda: auto(server)["BTHTTPClosedGone"] == "1")
