@@ -145,7 +145,6 @@ static void what_is_abandoned_does_not_come_back(void **state)
 
 static void *let_go(void *baton)
 {
-    wait_for_inside(SEED_READER_THREADS);
     hold(0);
     return NULL;
 }
@@ -159,6 +158,7 @@ static void closing_in_the_middle(void **state)
     hold(1);
     for (int i = 0; i < 100; i++)
         seed_reader_begin(reader, file, 0, 1, &waiter);
+    wait_for_inside(SEED_READER_THREADS);
     pthread_create(&other, NULL, let_go, NULL);
     seed_reader_close(reader);
     pthread_join(other, NULL);
