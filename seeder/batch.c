@@ -11,21 +11,22 @@ typedef struct {
     apr_size_t length; /* of the buffer that is used */
 } plan;
 
-/* Adds a block without its first `skip` bytes, header included.
- * @return 0 if it does not fit */
+/* Adds a block without its first `skip` bytes, header included; of the last one, what there is room for.
+ * @return 0 if there is no room for more */
 static int add_block(plan *p, const seed_content *content, const seed_block *block, apr_uint32_t skip,
                      unsigned char *buffer, apr_size_t room)
 {
     apr_int64_t offset = seed_content_offset(content, block);
     unsigned char header[PW_PIECE_HEADER], *at = buffer + p->length;
-    apr_size_t size = (apr_size_t)PW_PIECE_HEADER + block->length - skip;
     apr_uint32_t head = skip < PW_PIECE_HEADER ? PW_PIECE_HEADER - skip : 0, done = head ? 0 : skip - PW_PIECE_HEADER;
+    apr_size_t size = head + (apr_size_t)block->length - done;
 
-    if (p->count == SEED_BATCH_BLOCKS || size > room - p->length)
+    if (p->count == SEED_BATCH_BLOCKS || room - p->length <= head)
         return 0;
+    size = size < room - p->length ? size : room - p->length;
     pw_piece_header(header, block->piece, block->begin, block->length);
     memcpy(at, header + PW_PIECE_HEADER - head, head);
-    p->to[p->count] = (struct iovec){at + head, block->length - done};
+    p->to[p->count] = (struct iovec){at + head, size - head};
     p->from[p->count] = offset + done;
     p->count++;
     p->length += size;

@@ -12,7 +12,7 @@ enum {
 
 /**
  * Reads what a peer is to be sent next: the rest of the block that was begun, then the blocks that wait, in order, as many
- * as fit and are in the page cache. The peer itself stays as it is.
+ * as fit and are in the page cache, and the beginning of one more. The peer itself stays as it is.
  * @param buffer   SEED_BATCH_SIZE bytes
  * @param room     the most bytes that are wanted
  * @param fetched  see seed_source_read

@@ -155,7 +155,7 @@ static seed_send_result send_payload(seed_peer *peer, int socket, seed_source *s
     return SEED_SEND_DONE;
 }
 
-/* How many bytes the socket takes for now, so that none are read in vain. Where that cannot be asked: many. */
+/* About how many bytes the socket takes for now, so that few are read in vain. Where that cannot be asked: many. */
 static apr_size_t socket_room(int socket)
 {
     apr_uint32_t values[SK_MEMINFO_VARS] = {0};
@@ -192,6 +192,9 @@ static int send_batch(seed_peer *peer, int socket, seed_source *source, const se
     apr_size_t taken = socket_room(socket), length;
     ssize_t n;
 
+    if (taken == 0)
+        return 0; /* nothing is read in vain: the next header will find it full */
+    taken += PW_PIECE_HEADER + TG_BLOCK;
     length = seed_batch_fill(peer, source, fetched, buffer, room < taken ? room : taken, now, &sent->cold);
     if (sent->cold >= 0)
         *result = SEED_SEND_COLD;
@@ -202,6 +205,8 @@ static int send_batch(seed_peer *peer, int socket, seed_source *source, const se
         *result = failed();
     else
         note_batch(peer, (apr_size_t)n, now, sent);
+    if (n >= 0 && (apr_size_t)n < length)
+        *result = SEED_SEND_BLOCKED; /* it is full, and epoll(7) will tell when it is not */
     return 1;
 }
 

@@ -212,6 +212,23 @@ static void no_more_than_the_quantum(void **state)
 }
 
 /* A choke that stands in `out` comes after the block begun and before the next. */
+static void a_batch_uses_all_the_room_there_is(void **state)
+{
+    static const size_t rooms[] = {16397 + 1, 16397 + 13, 16397 + 14, 40000, 5 * 16397 - 1, 5 * 16397, 5 * 16397 + 1};
+    apr_int64_t cold;
+
+    ask_in_order(8);
+    for (size_t i = 0; i < sizeof rooms / sizeof *rooms; i++) {
+        size_t got = seed_batch_fill(&peer, source, &fetched, buffer, rooms[i], NOW, &cold), over = rooms[i] % 16397;
+
+        if (rooms[i] < 2 * 16397 && over <= PW_PIECE_HEADER)
+            assert_int_equal(got, 0); /* one block is no batch */
+        else
+            assert_int_equal(got, over <= PW_PIECE_HEADER ? rooms[i] - over : rooms[i]);
+        assert_memory_equal(buffer, wanted.data, got);
+    }
+}
+
 static void control_bytes_between_blocks(void **state)
 {
     unsigned char *at;
@@ -392,6 +409,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(quanta_of_any_size, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_small_socket_buffer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_more_than_the_quantum, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_batch_uses_all_the_room_there_is, set_up, tear_down),
         cmocka_unit_test_setup_teardown(control_bytes_between_blocks, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_was_sealed_already_goes_as_it_is, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_file_that_became_shorter, set_up, tear_down),
