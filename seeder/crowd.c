@@ -202,8 +202,11 @@ static void tick_crowd(seed_loop *loop, seed_swarm *swarm)
 
     APR_RING_FOREACH(conn, &swarm->mates, seed_conn, mates)
     {
-        if (may_ask(conn) && !seed_peer_has_output(&conn->peer))
-            seed_spread_idle(swarm->spread, &conn->share);
+        if (!may_ask(conn) || seed_peer_has_output(&conn->peer))
+            continue;
+        seed_spread_idle(swarm->spread, &conn->share);
+        if (loop->sending == 0)
+            seed_spread_spare(swarm->spread, &conn->share, loop->now);
     }
     seed_spread_tick(swarm->spread, loop->now);
     APR_RING_FOREACH(conn, &swarm->mates, seed_conn, mates)

@@ -312,6 +312,14 @@ void seed_spread_dry(seed_spread *spread, seed_share *share, apr_time_t now)
     share->window = share->window < spread->pieces ? share->window * 2 : spread->pieces;
 }
 
+void seed_spread_spare(seed_spread *spread, seed_share *share, apr_time_t now)
+{
+    if (!share->id || share->whole || !share->took || (seed_spread_yields(spread) && !depends(spread, share, now)))
+        return;
+    share->dried = 1;
+    share->window = share->window < spread->pieces ? share->window * 2 : spread->pieces;
+}
+
 void seed_spread_idle(seed_spread *spread, seed_share *share)
 {
     if (!share->id || share->whole || !share->offered || share->took)

@@ -68,6 +68,12 @@ void seed_spread_dry(seed_spread *spread, seed_share *share, apr_time_t now);
  */
 void seed_spread_idle(seed_spread *spread, seed_share *share);
 
+/**
+ * The same moment, for a peer that waits for nothing while nobody else does either: the uplink is not the bottleneck. Some
+ * clients ask once a second, for what they heard of a second ago: so they might go on for ever with the least they may be shown.
+ */
+void seed_spread_spare(seed_spread *spread, seed_share *share, apr_time_t now);
+
 /** It is choked: what it was being given may be given to others. */
 void seed_spread_release(seed_spread *spread, seed_share *share);
 

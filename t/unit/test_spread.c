@@ -93,6 +93,47 @@ static void an_outsider_is_not_forgotten(void **state)
     }
 }
 
+/* Asks once a second for what it was shown a second before, as Transmission does. @return pieces of the last two seconds */
+static int run_slow_asker(int seconds, int nobody_waits)
+{
+    unsigned char shown[128] = {0};
+    apr_uint32_t heard[1024], asked[1024], piece;
+    int heard_count = 0, asked_count = 0, i;
+    seed_share share;
+    apr_time_t now = 0;
+    seed_spread *spread = seed_spread_make(1024, 65536, 1, now);
+
+    memset(&share, 0, sizeof share);
+    assert_true(seed_spread_join(spread, &share, shown, now));
+    for (; seconds > 0; seconds--) {
+        now += APR_USEC_PER_SEC;
+        for (i = 0; i < asked_count; i++) {
+            seed_spread_sent(spread, &share, 65536, now);
+            seed_spread_has(spread, &share, asked[i], 1, 1, now);
+        }
+        memcpy(asked, heard, sizeof heard);
+        asked_count = heard_count;
+        if (nobody_waits)
+            seed_spread_spare(spread, &share, now);
+        seed_spread_tick(spread, now);
+        for (heard_count = 0; (piece = seed_spread_next(spread, &share, shown, now)) != SEED_SPREAD_NOTHING; heard_count++) {
+            shown[piece / 8] |= (unsigned char)(0x80 >> piece % 8);
+            heard[heard_count] = piece;
+        }
+    }
+    seed_spread_leave(spread, &share);
+    seed_spread_free(spread);
+    return asked_count + heard_count;
+}
+
+static void who_asks_late_gets_more_while_there_is_more(void **state)
+{
+    int kept_short = run_slow_asker(9, 0);
+
+    assert_in_range(kept_short, 1, 8);
+    assert_true(run_slow_asker(9, 1) >= 4 * kept_short);
+}
+
 static void a_newcomer_gets_something_to_trade(void **state)
 {
     model_start(&crowd, 1024, 20, 64, 32, 1, 6);
@@ -207,6 +248,7 @@ int main(void)
         cmocka_unit_test(a_fast_seed_holds_nothing_back),
         cmocka_unit_test(far_away_peers_get_their_share),
         cmocka_unit_test(an_outsider_is_not_forgotten),
+        cmocka_unit_test(who_asks_late_gets_more_while_there_is_more),
         cmocka_unit_test(a_newcomer_gets_something_to_trade),
         cmocka_unit_test(the_last_leecher_is_shown_everything),
         cmocka_unit_test(whatever_peers_say),
