@@ -211,7 +211,6 @@ static void no_more_than_the_quantum(void **state)
     }
 }
 
-/* A choke that stands in `out` comes after the block begun and before the next. */
 static void a_batch_uses_all_the_room_there_is(void **state)
 {
     static const size_t rooms[] = {16397 + 1, 16397 + 13, 16397 + 14, 40000, 5 * 16397 - 1, 5 * 16397, 5 * 16397 + 1};
@@ -229,6 +228,7 @@ static void a_batch_uses_all_the_room_there_is(void **state)
     }
 }
 
+/* A choke that stands in `out` comes after the block begun and before the next. */
 static void control_bytes_between_blocks(void **state)
 {
     unsigned char *at;
