@@ -17,6 +17,7 @@ enum {
     UNWANTED_GROWTH = 8,       /* of the window of a peer that wants nothing of what it was shown */
     HOARD = 8,                 /* pieces not passed on, beyond twice the average, from which on a peer is shown less */
     PASSED_DECAY = 32,         /* ticks */
+    CANDIDATES = 1024,         /* of which the rarest is shown */
     IDS_MAX = 0x10000
 };
 
@@ -266,15 +267,18 @@ static apr_uint32_t roll(seed_spread *spread, apr_uint32_t below)
     return (apr_uint32_t)((spread->dice * 0x2545F4914F6CDD1DULL >> 33) % below);
 }
 
-/* The rarest piece that it neither has nor was shown, from anywhere. */
+/* The rarest of some pieces that it neither has nor was shown, from anywhere; a fresh one if there is any. */
 static apr_uint32_t rarest(seed_spread *spread, const seed_share *share, const unsigned char *shown)
 {
     apr_uint32_t found = SEED_SPREAD_NOTHING, piece = roll(spread, spread->pieces), left, rank, best = (apr_uint32_t)-1;
-    apr_uint32_t floor = spread->fresh ? 0 : 1;
+    apr_uint32_t floor = spread->fresh ? 0 : 1, candidates = spread->fresh ? spread->pieces : CANDIDATES;
 
-    for (left = spread->pieces; left && best > floor; left--, piece = piece + 1 < spread->pieces ? piece + 1 : 0) {
+    for (left = spread->pieces; left && candidates && best > floor; left--, piece = piece + 1 < spread->pieces ? piece + 1 : 0) {
+        if (is_in(share->bits, piece) || is_in(shown, piece))
+            continue;
+        candidates--;
         rank = spread->available[piece] ? spread->available[piece] : spread->lent[piece] != 0;
-        if (rank < best && !is_in(share->bits, piece) && !is_in(shown, piece)) {
+        if (rank < best) {
             best = rank;
             found = piece;
         }
