@@ -267,7 +267,7 @@ void seed_conn_park(seed_loop *loop, seed_conn *conn)
         seed_conn_place(loop, conn, SEED_RUNNING);
     else
         seed_conn_place(loop, conn, SEED_NOWHERE);
-    seed_conn_line_up(loop, conn, !asking && !conn->reading && conn->writable && seed_peer_has_output(&conn->peer));
+    seed_conn_line_up(loop, conn, !asking && !conn->thirsty && conn->writable && seed_peer_has_output(&conn->peer));
 }
 
 void seed_conn_run(seed_loop *loop, seed_conn *conn)

@@ -33,7 +33,7 @@ static int affordable_peers(int wanted)
 {
     enum { FOR_HTTPD = 256 };
     struct rlimit limit;
-    rlim_t needed = (rlim_t)wanted + SEED_FILES_MAX + FOR_HTTPD * 2;
+    rlim_t needed = (rlim_t)wanted + SEED_FILES_MAX + SEED_READER_MOST + FOR_HTTPD * 2;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return wanted;
@@ -87,6 +87,7 @@ static void init_rings(seed_loop *loop)
     seed_line_init(&loop->strangers);
     APR_RING_INIT(&loop->asking, seed_conn, here);
     APR_RING_INIT(&loop->dead, seed_conn, here);
+    APR_RING_INIT(&loop->thirsty, seed_conn, thirst);
     APR_RING_INIT(&loop->due, seed_swarm, due);
     APR_RING_INIT(&loop->known, seed_swarm, all);
     APR_RING_INIT(&loop->active, seed_swarm, active);

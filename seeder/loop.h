@@ -62,13 +62,15 @@ typedef struct seed_conn {
     seed_content expected;                            /* what its record says of that torrent */
     apr_uint32_t spurt;                               /* bytes sent since `spurt_began`, while it is not fast */
     apr_time_t spurt_began;
-    seed_read *reading;                               /* its next block comes from a disk; NULL: it waits for none */
+    unsigned thirsty : 1;                             /* its next block comes from a disk */
+    seed_read *reading;                               /* under way for it; NULL: if it is thirsty, it stands in line */
     seed_fetched fetched;                             /* what was read for it last */
     seed_share share;                                 /* in the spread of its swarm */
     APR_RING_ENTRY(seed_conn) all;
     APR_RING_ENTRY(seed_conn) here; /* in the ring of `place` */
     APR_RING_ENTRY(seed_conn) line; /* in its swarm's line, if it is sending */
     APR_RING_ENTRY(seed_conn) mates;
+    APR_RING_ENTRY(seed_conn) thirst;
 } seed_conn;
 
 APR_RING_HEAD(seed_swarms_due, seed_swarm);
@@ -99,7 +101,7 @@ typedef struct seed_loop {
     seed_library library;
     seed_leaves *leaves; /* NULL before the first hash request */
     seed_watch leaves_watch;
-    struct seed_conns all, running, asking, dead;
+    struct seed_conns all, running, asking, dead, thirsty;
     struct seed_conns batch; /* those running in this turn; their place says SEED_RUNNING */
     seed_fair fair;          /* among swarms that have something to send */
     seed_line strangers;     /* those who send and have no swarm */

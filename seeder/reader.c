@@ -17,6 +17,7 @@ struct seed_read {
     apr_int64_t offset;
     apr_size_t length;
     apr_status_t status;
+    int waits; /* for a thread; under the mutex */
 };
 
 APR_RING_HEAD(seed_reads, seed_read);
@@ -33,6 +34,7 @@ struct seed_reader {
     int wake; /* eventfd */
     pthread_t threads[SEED_READER_THREADS];
     int count; /* of threads that were started */
+    int reads; /* that there are; the seeder's thread alone looks at it */
 };
 
 static void free_read(seed_read *read)
@@ -52,6 +54,14 @@ static void free_all(struct seed_reads *reads)
 
 /* --- the threads --------------------------------------------------------------------------------------------------- */
 
+/* Under the mutex. */
+static void take_out(seed_reader *reader, seed_read *read)
+{
+    APR_RING_REMOVE(read, line);
+    read->waits = 0;
+    reader->queued--;
+}
+
 /* Under the mutex. @return NULL when it is time to end */
 static seed_read *take(seed_reader *reader)
 {
@@ -64,8 +74,7 @@ static seed_read *take(seed_reader *reader)
     if (reader->stopping)
         return NULL;
     read = APR_RING_FIRST(&reader->waiting);
-    APR_RING_REMOVE(read, line);
-    reader->queued--;
+    take_out(reader, read);
     return read;
 }
 
@@ -165,35 +174,59 @@ static seed_read *make_read(int file, apr_int64_t offset, apr_size_t length, voi
     made->offset = offset;
     made->length = length;
     made->waiter = waiter;
+    made->waits = 1;
     if (made->file >= 0)
         return made;
     free(made);
     return NULL;
 }
 
-seed_read *seed_reader_begin(seed_reader *reader, int file, apr_int64_t offset, apr_size_t length, void *waiter)
+int seed_reader_room(const seed_reader *reader)
 {
-    seed_read *made = make_read(file, offset, length, waiter);
+    return SEED_READER_MOST - reader->reads;
+}
+
+apr_status_t seed_reader_begin(seed_reader *reader, int file, apr_int64_t offset, apr_size_t length, void *waiter,
+                               seed_read **begun)
+{
+    seed_read *made;
     int too_few;
 
+    *begun = NULL;
+    if (seed_reader_room(reader) == 0)
+        return APR_EAGAIN;
+    made = make_read(file, offset, length, waiter);
     if (!made)
-        return NULL;
+        return APR_ENOMEM;
     pthread_mutex_lock(&reader->mutex);
     too_few = ++reader->queued > reader->idle;
     APR_RING_INSERT_TAIL(&reader->waiting, made, seed_read, line);
     pthread_cond_signal(&reader->changed);
     pthread_mutex_unlock(&reader->mutex);
-    if (want_thread(reader, too_few))
-        return made;
-    APR_RING_REMOVE(made, line); /* there is no thread that could have taken it */
-    reader->queued = 0;
-    free_read(made);
-    return NULL;
+    if (!want_thread(reader, too_few)) {
+        take_out(reader, made); /* there is no thread that could have taken it */
+        free_read(made);
+        return APR_ENOMEM;
+    }
+    reader->reads++;
+    *begun = made;
+    return APR_SUCCESS;
 }
 
-void seed_read_abandon(seed_read *read)
+void seed_reader_abandon(seed_reader *reader, seed_read *read)
 {
+    int waits;
+
     read->waiter = NULL;
+    pthread_mutex_lock(&reader->mutex);
+    waits = read->waits;
+    if (waits)
+        take_out(reader, read);
+    pthread_mutex_unlock(&reader->mutex);
+    if (!waits)
+        return;
+    free_read(read);
+    reader->reads--;
 }
 
 static seed_read *next_finished(seed_reader *reader)
@@ -221,6 +254,7 @@ void *seed_reader_finished(seed_reader *reader, apr_status_t *status)
 
         *status = read->status;
         free_read(read);
+        reader->reads--;
         if (waiter)
             return waiter;
     }

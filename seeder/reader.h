@@ -8,7 +8,8 @@
 typedef struct seed_reader seed_reader;
 typedef struct seed_read seed_read; /* one that is under way */
 
-enum { SEED_READER_THREADS = 4 };
+/* MOST: reads that are under way, wait, or were not taken back yet; each holds a descriptor. */
+enum { SEED_READER_THREADS = 4, SEED_READER_MOST = 256 };
 
 /** @param disk  outlives it */
 apr_status_t seed_reader_open(seed_reader **reader, const seed_disk *disk);
@@ -21,16 +22,22 @@ int seed_reader_fd(const seed_reader *reader);
 
 /* All that follows: the seeder's thread. */
 
+/** How many reads can be begun now. */
+int seed_reader_room(const seed_reader *reader);
+
 /**
  * Begins to read a part of a file.
  * @param file    may be closed afterwards: the reader has a copy
  * @param waiter  who waits; given back by seed_reader_finished
- * @return NULL if there is no memory, descriptor or thread for it
+ * @param begun   the read, until it is given back or abandoned; NULL if it was not begun
+ * @return APR_EAGAIN if there are SEED_READER_MOST: try again when one is finished; APR_ENOMEM if there is no memory,
+ *         descriptor or thread for it
  */
-seed_read *seed_reader_begin(seed_reader *reader, int file, apr_int64_t offset, apr_size_t length, void *waiter);
+apr_status_t seed_reader_begin(seed_reader *reader, int file, apr_int64_t offset, apr_size_t length, void *waiter,
+                               seed_read **begun);
 
-/** Nobody waits for it any more. It is freed when it is finished. */
-void seed_read_abandon(seed_read *read);
+/** Nobody waits for it any more. It is not begun; or, if it is under way, freed when it is finished. */
+void seed_reader_abandon(seed_reader *reader, seed_read *read);
 
 /**
  * Takes what is finished, one after the other; what was abandoned is passed over.

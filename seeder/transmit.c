@@ -70,13 +70,35 @@ static void note_speed(const seed_loop *loop, seed_conn *conn, apr_size_t bytes)
 
 /* --- waiting for a disk --- */
 
-void seed_forget_read(seed_loop *loop, seed_conn *conn)
+static void stop_waiting(seed_loop *loop, seed_conn *conn)
 {
     if (!conn->reading)
-        return;
-    seed_read_abandon(conn->reading);
+        APR_RING_REMOVE(conn, thirst);
     conn->reading = NULL;
+    conn->thirsty = 0;
     loop->reading--;
+}
+
+/* Who stands first in line tries again. */
+static void call_thirsty(seed_loop *loop)
+{
+    int room = seed_reader_room(loop->reader);
+
+    while (room-- > 0 && !APR_RING_EMPTY(&loop->thirsty, seed_conn, thirst)) {
+        seed_conn *conn = APR_RING_FIRST(&loop->thirsty);
+        stop_waiting(loop, conn);
+        seed_conn_park(loop, conn);
+    }
+}
+
+void seed_forget_read(seed_loop *loop, seed_conn *conn)
+{
+    if (!conn->thirsty)
+        return;
+    if (conn->reading)
+        seed_reader_abandon(loop->reader, conn->reading);
+    stop_waiting(loop, conn);
+    call_thirsty(loop);
 }
 
 /* What was read counts for so long: if it has left the page cache by then, it is read again. */
@@ -85,24 +107,31 @@ static void note_fetched(seed_loop *loop, seed_conn *conn)
     conn->fetched.until = loop->now + loop->limits->fetched;
 }
 
-/* Has what a peer waits for read on a thread that may wait. Where that cannot be, the loop waits. */
+/* Has what a peer waits for read on a thread that may wait. While too much is being read, it stands in line; where no read
+ * can be begun at all, the loop waits. */
 static void begin_read(seed_loop *loop, seed_conn *conn, apr_int64_t cold)
 {
     seed_segment run;
+    apr_status_t status;
 
     if (seed_source_at(conn->swarm->source, cold, seed_send_wants(&conn->peer, cold), loop->now, &run) != APR_SUCCESS ||
         run.file < 0)
         return; /* the next try to send says why */
     conn->fetched.from = cold;
     conn->fetched.to = cold + (apr_int64_t)run.length;
-    conn->reading = seed_reader_begin(loop->reader, run.file, run.offset, run.length, conn);
-    if (conn->reading) {
-        loop->reading++;
-        seed_count(&loop->config->counters->reads, 1);
-    } else {
+    status = seed_reader_begin(loop->reader, run.file, run.offset, run.length, conn, &conn->reading);
+    if (status == APR_ENOMEM) {
         note_fetched(loop, conn);
+        return;
     }
+    conn->thirsty = 1;
+    loop->reading++;
+    if (status == APR_SUCCESS)
+        seed_count(&loop->config->counters->reads, 1);
+    else
+        APR_RING_INSERT_TAIL(&loop->thirsty, conn, seed_conn, thirst);
 }
+
 
 void seed_take_read(seed_loop *loop)
 {
@@ -110,8 +139,7 @@ void seed_take_read(seed_loop *loop)
     seed_conn *conn;
 
     while ((conn = seed_reader_finished(loop->reader, &status))) {
-        conn->reading = NULL;
-        loop->reading--;
+        stop_waiting(loop, conn);
         note_fetched(loop, conn);
         if (status == APR_SUCCESS) {
             seed_conn_park(loop, conn);
@@ -120,6 +148,7 @@ void seed_take_read(seed_loop *loop)
             on_file_failure(loop, conn);
         }
     }
+    call_thirsty(loop);
 }
 
 /* --- sending --- */

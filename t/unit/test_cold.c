@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "seeder/mail.h"
+#include "seeder/reader.h"
 #include "t/unit/peer_bytes.h"
 #include "t/unit/seed_world.h"
 
@@ -96,6 +97,7 @@ static int set_up(void **state)
 
     w = world_make();
     w->limits.disk = &disk;
+    w->config.max_peers = w->config.upload_slots = 1000;
     path = world_file(w, "cold", SIZE, TG_HYBRID, &hash, &v2);
     world_file(w, "hot", SIZE, TG_HYBRID, &other, &v2);
     stat(path, &info);
@@ -153,6 +155,31 @@ static void more_of_them_wait(void **state)
         close(more[i]);
     }
     take_both();
+}
+
+/* So many that some cannot even be read for: they stand in line, and those who leave it hold nobody up. */
+static void more_than_can_be_read_for(void **state)
+{
+    enum { MORE = SEED_READER_MOST + 40 };
+    int more[MORE];
+
+    for (int i = 0; i < MORE; i++) {
+        more[i] = join(&hash);
+        world_ask(more[i], 0, 0, 16384);
+    }
+    world_wait_for(&w->config.counters->reading, MORE + 1);
+    for (int i = 0; i < MORE; i += 3)
+        close(more[i]);
+    world_wait_for(&w->config.counters->peers, MORE - (MORE + 2) / 3 + 1);
+    thaw(APR_SUCCESS);
+    for (int i = 0; i < MORE; i++) {
+        if (i % 3 == 0)
+            continue;
+        assert_int_equal(world_take_block(more[i], 0, 0), 16384);
+        close(more[i]);
+    }
+    take_both();
+    world_wait_for(&w->config.counters->reading, 0);
 }
 
 static void a_peer_that_goes_away(void **state)
@@ -241,7 +268,8 @@ static void the_peer_is_handed_over(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(others_are_served_meanwhile), TEST(more_of_them_wait),           TEST(a_peer_that_goes_away),
+        TEST(others_are_served_meanwhile), TEST(more_of_them_wait),           TEST(more_than_can_be_read_for),
+        TEST(a_peer_that_goes_away),
         TEST(a_peer_that_cancels),         TEST(a_torrent_that_is_withdrawn), TEST(a_file_that_changes),
         TEST(a_disk_that_fails),           TEST(the_server_stops),            TEST(the_peer_is_handed_over),
     };

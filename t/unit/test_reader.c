@@ -35,6 +35,15 @@ static const seed_disk disk = {NULL, fetch, NULL};
 static seed_reader *reader;
 static int file, files_before;
 
+static seed_read *begin(apr_int64_t offset, apr_size_t length, void *waiter)
+{
+    seed_read *begun;
+
+    assert_int_equal(seed_reader_begin(reader, file, offset, length, waiter, &begun), APR_SUCCESS);
+    assert_non_null(begun);
+    return begun;
+}
+
 static int open_files(void)
 {
     DIR *fds = opendir("/proc/self/fd");
@@ -96,10 +105,12 @@ static void each_comes_back_once(void **state)
     int waiters[1000] = {0};
     apr_status_t status;
 
-    for (int i = 0; i < 1000; i++)
-        assert_non_null(seed_reader_begin(reader, file, i, i == 500 ? 13 : 1000, &waiters[i]));
-    for (int i = 0; i < 1000; i++) {
-        int *waiter = next(&status);
+    for (int begun = 0, i = 0; i < 1000; i++) {
+        int *waiter;
+
+        for (; begun < 1000 && seed_reader_room(reader) > 0; begun++)
+            begin(begun, begun == 500 ? 13 : 1000, &waiters[begun]);
+        waiter = next(&status);
         assert_int_equal(++*waiter, 1);
         assert_int_equal(status, waiter == &waiters[500] ? EIO : APR_SUCCESS);
     }
@@ -115,7 +126,7 @@ static void several_at_once(void **state)
 
     hold(1);
     for (int i = 0; i < 10; i++)
-        assert_non_null(seed_reader_begin(reader, file, 0, 1, &waiter));
+        begin(0, 1, &waiter);
     wait_for_inside(SEED_READER_THREADS); /* one that hangs does not keep the others waiting */
     assert_null(seed_reader_finished(reader, &status));
     hold(0);
@@ -132,15 +143,39 @@ static void what_is_abandoned_does_not_come_back(void **state)
 
     hold(1);
     for (int i = 0; i < 20; i++)
-        reads[i] = seed_reader_begin(reader, file, 0, 1, &waiters[i]);
+        reads[i] = begin(0, 1, &waiters[i]);
     wait_for_inside(SEED_READER_THREADS);
     for (int i = 0; i < 20; i += 2) /* some that are being read, some that wait */
-        seed_read_abandon(reads[i]);
+        seed_reader_abandon(reader, reads[i]);
     hold(0);
     for (int i = 1; i < 20; i += 2)
         assert_int_equal(((int *)next(&status) - waiters) % 2, 1);
     seed_reader_close(reader);
-    assert_int_equal(fetches, 20);
+    assert_int_equal(fetches, 10 + SEED_READER_THREADS / 2); /* what nobody waits for is not begun */
+}
+
+/* Each holds a descriptor, and many more peers may wait than httpd can spare. */
+static void no_more_than_there_is_room_for(void **state)
+{
+    seed_read *reads[SEED_READER_MOST], *more;
+    int waiter, files;
+
+    hold(1);
+    for (int i = 0; i < SEED_READER_MOST; i++)
+        reads[i] = begin(0, 1, &waiter);
+    wait_for_inside(SEED_READER_THREADS);
+    files = open_files();
+    assert_int_equal(seed_reader_begin(reader, file, 0, 1, &waiter, &more), APR_EAGAIN);
+    assert_null(more);
+    assert_int_equal(open_files(), files);
+    seed_reader_abandon(reader, reads[0]); /* it is under way */
+    assert_int_equal(seed_reader_room(reader), 0);
+    seed_reader_abandon(reader, reads[SEED_READER_MOST - 1]);
+    assert_int_equal(seed_reader_room(reader), 1);
+    assert_int_equal(open_files(), files - 1);
+    begin(0, 1, &waiter);
+    hold(0);
+    seed_reader_close(reader);
 }
 
 static void *let_go(void *baton)
@@ -157,7 +192,7 @@ static void closing_in_the_middle(void **state)
 
     hold(1);
     for (int i = 0; i < 100; i++)
-        seed_reader_begin(reader, file, 0, 1, &waiter);
+        begin(0, 1, &waiter);
     wait_for_inside(SEED_READER_THREADS);
     pthread_create(&other, NULL, let_go, NULL);
     seed_reader_close(reader);
@@ -166,7 +201,10 @@ static void closing_in_the_middle(void **state)
 
 static void a_bad_descriptor(void **state)
 {
-    assert_null(seed_reader_begin(reader, -1, 0, 1, reader));
+    seed_read *begun;
+
+    assert_int_equal(seed_reader_begin(reader, -1, 0, 1, reader, &begun), APR_ENOMEM);
+    assert_null(begun);
     seed_reader_close(reader);
 }
 
@@ -191,6 +229,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(each_comes_back_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(several_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_abandoned_does_not_come_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(no_more_than_there_is_room_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(closing_in_the_middle, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_bad_descriptor, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_kernels_disk, set_up, tear_down),
