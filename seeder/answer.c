@@ -16,7 +16,7 @@ static apr_status_t find_infodict(seed_loop *loop, seed_swarm *swarm, seed_known
 
     if (status == APR_SUCCESS)
         status = seed_knowledge_infodict(&loop->library, swarm->knowledge, by, infodict, length);
-    if (status != APR_SUCCESS)
+    if (status != APR_SUCCESS && !APR_STATUS_IS_EAGAIN(status))
         bt_log(BT_LOG_INFO, 441, status, "the infodict of %s could not be read", swarm->entry.path);
     return status;
 }

@@ -8,6 +8,7 @@ void seed_library_init(seed_library *library)
 {
     APR_RING_INIT(&library->ring, seed_knowledge, here);
     library->size = 0;
+    library->paid = 0;
 }
 
 void seed_knowledge_drop(seed_library *library, seed_knowledge **holder)
@@ -50,7 +51,19 @@ static apr_pool_t *make_pool(void)
     return pool;
 }
 
-static apr_status_t load(seed_library *library, cat_catalog *catalog, const cat_entry *entry, seed_knowledge **holder)
+/* Who comes and goes may have the same read again and again. @return 0 if that is too much for now */
+static int may_read(seed_library *library, apr_size_t size, apr_time_t now)
+{
+    if (library->paid - now > APR_USEC_PER_SEC)
+        return 0;
+    if (library->paid < now)
+        library->paid = now;
+    library->paid += (apr_time_t)size * APR_USEC_PER_SEC / SEED_KNOWLEDGE_RATE;
+    return 1;
+}
+
+static apr_status_t load(seed_library *library, cat_catalog *catalog, const cat_entry *entry, seed_knowledge **holder,
+                         apr_time_t now)
 {
     apr_size_t size = entry->infodict_length + entry->layer_length + 2 * entry->members_length + sizeof **holder;
     seed_knowledge *knowledge;
@@ -60,6 +73,8 @@ static apr_status_t load(seed_library *library, cat_catalog *catalog, const cat_
 
     if (size > SEED_KNOWLEDGE_ONE)
         return APR_ENOSPC;
+    if (!may_read(library, size, now))
+        return APR_EAGAIN;
     make_room(library, size, NULL);
     pool = make_pool();
     if (!pool)
@@ -84,7 +99,7 @@ static apr_status_t load(seed_library *library, cat_catalog *catalog, const cat_
 apr_status_t seed_knowledge_get(seed_library *library, cat_catalog *catalog, const cat_entry *entry,
                                 seed_knowledge **holder, apr_time_t now)
 {
-    apr_status_t status = *holder ? APR_SUCCESS : load(library, catalog, entry, holder);
+    apr_status_t status = *holder ? APR_SUCCESS : load(library, catalog, entry, holder, now);
 
     if (status != APR_SUCCESS)
         return status;

@@ -13,6 +13,7 @@
 enum {
     SEED_KNOWLEDGE_MAX = 64 * 1024 * 1024, /* bytes of all together; one that is larger than that stands alone */
     SEED_KNOWLEDGE_ONE = 160 * 1024 * 1024, /* bytes of one: a hybrid of 2^21 pieces. Larger ones are not read */
+    SEED_KNOWLEDGE_RATE = 64 * 1024 * 1024, /* bytes read in a second, over many: reading keeps the loop from all else */
     SEED_KNOWLEDGE_SECONDS = 60            /* kept so long after its last use */
 };
 
@@ -41,6 +42,7 @@ APR_RING_HEAD(seed_knowledges, seed_knowledge);
 typedef struct {
     struct seed_knowledges ring;
     apr_size_t size; /* bytes */
+    apr_time_t paid; /* when what was read will have been read at the rate above */
 } seed_library;
 
 void seed_library_init(seed_library *library);
@@ -48,7 +50,8 @@ void seed_library_init(seed_library *library);
 /**
  * Gives the knowledge of an entry, reading it if need be.
  * @param holder  where it is kept: NULL before; set to NULL when it is dropped
- * @return APR_SUCCESS; APR_NOTFOUND if the torrent went away; APR_ENOSPC if it is too large; APR_ENOMEM; or as the catalogue.
+ * @return APR_SUCCESS; APR_NOTFOUND if the torrent went away; APR_ENOSPC if it is too large; APR_EAGAIN if
+ *         too much was read of late; APR_ENOMEM; or as the catalogue.
  *         What it gives is valid until the next call of any function here
  */
 apr_status_t seed_knowledge_get(seed_library *library, cat_catalog *catalog, const cat_entry *entry,

@@ -89,7 +89,6 @@ void seed_peer_reject(seed_peer *peer, const seed_block *block)
     peer->rejects++;
 }
 
-/* Writes our handshake; both sides speak what both have said. */
 /* v2 is spoken by who came by the v2 hash (libtorrent then does not set the bit), and by who came by the v1 hash of a
  * hybrid with the bit set: it is answered with the v2 hash, by which it knows (BEP 52, "upgrade path"). */
 static void agree_on_version(seed_peer *peer, pw_handshake *ours)
@@ -106,6 +105,7 @@ static void agree_on_version(seed_peer *peer, pw_handshake *ours)
     }
 }
 
+/* Writes our handshake; both sides speak what both have said. */
 static void greet(seed_peer *peer, const unsigned char *own_id)
 {
     pw_handshake ours = {{0}, peer->theirs.hash, {0}};

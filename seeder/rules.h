@@ -10,7 +10,7 @@
 /* What is counted, and in which unit. */
 typedef enum {
     SEED_RULE_USELESS,  /* a message that brings nothing: keep-alives, repeats, extensions that we did not announce */
-    SEED_RULE_HAVE,     /* news of its pieces that are none: a HAVE said before, a piece lost again, a bitfield (1 for each KiB) */
+    SEED_RULE_HAVE,     /* news of its pieces that are none: a HAVE said before, a piece lost again, a bitfield (1 for each 16 KiB) */
     SEED_RULE_METADATA, /* parts of the infodict: see SEED_RULE_METADATA_COPY */
     SEED_RULE_PEX,      /* a message of ut_pex */
     SEED_RULE_HASHES,   /* a hash request; 1 more for each 64 KiB that must be read, or 64 hashes computed, to answer it */

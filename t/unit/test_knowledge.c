@@ -107,6 +107,24 @@ static void the_bound(void **state)
     assert_int_equal(get(f, 0, 5), APR_ENOSPC);
 }
 
+/* Who comes and goes cannot have large ones read all the time. */
+static void the_pace(void **state)
+{
+    fixture *f = *state;
+    apr_time_t now = 1;
+    int loads = 0;
+
+    for (; get(f, 0, now) == APR_SUCCESS; loads++)
+        seed_knowledge_drop(&f->library, &f->known[0]);
+    assert_true(loads > 100);
+    assert_int_equal(get(f, 0, now), APR_EAGAIN);
+    assert_null(f->known[0]);
+    f->entries[0].members_length += 20 * 1024 * 1024;
+    assert_int_equal(get(f, 0, now + APR_USEC_PER_SEC), APR_SUCCESS);
+    assert_int_equal(get(f, 1, now + APR_USEC_PER_SEC), APR_SUCCESS);
+    seed_knowledge_drop(&f->library, &f->known[0]);
+}
+
 /* Making a reduced infodict may push out others, but not the one that it is of. */
 static void the_bound_of_reduced_ones(void **state)
 {
@@ -160,7 +178,7 @@ static void a_torrent_that_went_away(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(the_infodict_of_each_hash), TEST(the_bound),
+        TEST(the_infodict_of_each_hash), TEST(the_bound), TEST(the_pace),
         TEST(the_bound_of_reduced_ones), TEST(what_nobody_asks_for),
         TEST(a_torrent_that_went_away),
     };
