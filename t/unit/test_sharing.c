@@ -73,7 +73,8 @@ static void take_until(apr_uint64_t total)
 static void one_against_a_crowd(void **state)
 {
     bt_infohash popular, other, v2;
-    apr_uint64_t before, crowd_before;
+    apr_uint64_t lone, crowd;
+    greedy before[CROWD + 1];
     seed_seeder *seeder;
 
     w = world_make();
@@ -88,14 +89,14 @@ static void one_against_a_crowd(void **state)
     for (int i = 0; i <= CROWD; i++)
         ask_ahead(&peers[i]);
     take_until(RATE / 4); /* what was saved up goes to whoever was first */
-    before = peers[CROWD].got;
-    crowd_before = sum(0, CROWD - 1);
+    memcpy(before, peers, sizeof before);
+    crowd = sum(0, CROWD - 1);
     take_until(RATE);
-    before = peers[CROWD].got - before;
-    crowd_before = sum(0, CROWD - 1) - crowd_before;
-    assert_in_range(before * 100 / (before + crowd_before), 40, 60);
+    lone = peers[CROWD].got - before[CROWD].got;
+    crowd = sum(0, CROWD - 1) - crowd;
+    assert_in_range(lone * 100 / (lone + crowd), 40, 60);
     for (int i = 0; i < CROWD; i++) /* and nobody of the crowd was left out */
-        assert_in_range(peers[i].got * CROWD * 100 / sum(0, CROWD - 1), 30, 300);
+        assert_in_range((peers[i].got - before[i].got) * CROWD * 100 / crowd, 30, 300);
     for (int i = 0; i <= CROWD; i++)
         close(peers[i].fd);
     world_stop(seeder, 0);
