@@ -99,3 +99,28 @@ def test_real_clients_in_one_crowd(server, box, content):
         for client in crowd:
             client.wait()
             assert client.file.read_bytes() == content(SIZE)
+
+
+def test_clients_that_want_a_part(server, box, content):
+    """Among others who want all of it, some have deselected most: they get their part, and are not waited for."""
+    first = first_of(server)
+    count = server.made.piece_count
+    parts = [[4 if low <= n < low + 4 else 0 for n in range(count)] for low in (0, count // 2, count - 4)]
+    with contextlib.ExitStack() as stack:
+        some = [Libtorrent(box, f"some-{n}").add(server.made, priorities=part) for n, part in enumerate(parts)]
+        everything = [Libtorrent(box, f"all-{n}").add(server.made) for n in range(2)]
+        for client in some + everything:
+            stack.enter_context(client)
+        for client, part in zip(some, parts):
+            client.wait()
+            length = server.made.piece_length
+            with open(client.file, "rb") as file:
+                for n in (n for n, wanted in enumerate(part) if wanted):
+                    file.seek(n * length)
+                    assert file.read(length) == content(SIZE)[n * length:(n + 1) * length]
+            assert client.status().total_done < SIZE
+        for client in everything:
+            client.wait()
+            assert client.file.read_bytes() == content(SIZE)
+    for peer in first:
+        peer.close()
