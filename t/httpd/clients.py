@@ -255,9 +255,12 @@ class Libtorrent:
             self.handle.replace_trackers([])
         return self
 
-    def add_magnet(self, magnet, name):
-        """Starts a download by nothing but a magnet link. @param name of the file that comes of it"""
+    def add_magnet(self, magnet, name, at_once=True):
+        """Starts a download by nothing but a magnet link. @param name of the file that comes of it; at_once False: no piece
+        is wanted yet"""
         parameters = lt.parse_magnet_uri(magnet)
+        if not at_once:
+            parameters.flags |= lt.torrent_flags.default_dont_download
         parameters.save_path = str(self.dir)
         parameters.flags &= ~lt.torrent_flags.auto_managed
         parameters.flags &= ~lt.torrent_flags.paused

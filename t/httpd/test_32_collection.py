@@ -220,7 +220,7 @@ def test_ten_thousand_files(serve, box):
     torrent = collection(server, "/pub", timeout=120)
     assert torrent.files == sizes(tree)
     server.put("pub/050/new", b"x")
-    assert len(collection(server, "/pub", timeout=120).files) == 10001
+    wait_for("the new file in the torrent", lambda: len(collection(server, "/pub", timeout=120).files) == 10001)
 
 
 def test_too_many_files(serve):
