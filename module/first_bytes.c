@@ -9,33 +9,33 @@ static int is_token_char(unsigned char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("!#$%&'*+-.^_`|~", c));
 }
 
-static int is_letter(unsigned char c)
+static int is_capital(unsigned char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-';
+    return (c >= 'A' && c <= 'Z') || c == '-';
 }
 
-static int is_control(unsigned char c)
+static int is_text(unsigned char c)
 {
-    return (c < ' ' && c != '\t' && c != '\r' && c != '\n') || c == 127;
+    return (c >= ' ' && c < 127) || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* Blank lines, a method, a space. After a method as they all are (letters, three at least) any bytes may follow, for paths
- * are sometimes sent raw; after a stranger one no control characters. One random stream in 6000 looks like that. */
+/* Blank lines, a method, a space. After a method as they all are (capitals, three at least) any bytes may follow, for paths
+ * are sometimes sent raw; after a stranger one nothing but text. One random stream in 200,000 looks like that. */
 static int may_be_http(const unsigned char *bytes, apr_size_t length)
 {
-    apr_size_t at = 0, method, letters = 0;
+    apr_size_t at = 0, method, capitals = 0;
 
     while (at < length && (bytes[at] == '\r' || bytes[at] == '\n'))
         at++;
     for (method = at; at < length && is_token_char(bytes[at]); at++)
-        letters += (apr_size_t)is_letter(bytes[at]);
+        capitals += (apr_size_t)is_capital(bytes[at]);
     if (at == length || at - method > METHOD_MAX)
         return 1;
     if (at == method || bytes[at] != ' ')
         return 0;
-    if (letters == at - method && letters >= SURE_METHOD)
+    if (capitals == at - method && capitals >= SURE_METHOD)
         return 1;
-    while (at < length && !is_control(bytes[at]))
+    while (at < length && is_text(bytes[at]))
         at++;
     return at == length;
 }

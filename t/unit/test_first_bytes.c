@@ -24,7 +24,7 @@ static void test_http_and_its_like(void **state)
                                         "\r\n\r\nGET /index.html HTTP/1.0\r\n\r\n", "GET /\xc3\xa9\xff\x80\x81\x82\x83.html HTTP/1.1\r\n",
                                         "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n", "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n",
                                         "VERSION-CONTROL-OF-SOMETHING / HTTP/1.1\r\n\r\n", "Q / HTTP/1.0\r\nHost: example\r\n\r\n",
-                                        "GET /\x01\x02\x03\x04 HTTP/1.1\r\nHost: x\r\n\r\n"};
+                                        "get /index.html HTTP/1.0\r\n\r\n", "GET /\x01\x02\x03\x04 HTTP/1.1\r\nHost: x\r\n\r\n"};
 
     (void)state;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
@@ -39,21 +39,21 @@ static void test_http_and_its_like(void **state)
 /* Short beginnings tell nothing; whole ones are known but for a few that look like HTTP by chance. */
 static void test_random_bytes(void **state)
 {
-    int known = 0;
+    int unknown = 0;
 
     (void)state;
     srand(11);
-    for (int round = 0; round < 10000; round++) {
+    for (int round = 0; round < 1000000; round++) {
         unsigned char bytes[96];
 
         for (size_t i = 0; i < sizeof bytes; i++)
             bytes[i] = (unsigned char)(rand() >> 7);
         bytes[0] = round % 50 == 0 ? 0x16 : round % 50 == 1 ? '\n' : bytes[0];
-        known += bth_who_speaks(bytes, sizeof bytes) != BTH_SPEAKS_OTHER;
+        unknown += bth_who_speaks(bytes, sizeof bytes) == BTH_SPEAKS_OTHER;
         if (bytes[0] != 0x13)
             assert_int_equal(bth_who_speaks(bytes, BTH_FIRST_BYTES - 1), BTH_SPEAKS_OTHER);
     }
-    assert_true(known > 9980);
+    assert_in_range(unknown, 0, 15);
 }
 
 int main(void)
