@@ -7,7 +7,6 @@ import pytest
 from bencode import Torrent, encode
 from clients import Libtorrent
 from trees import CONF, TreeTorrent, check_tree, collection, put_tree
-from waiting import wait_for
 from wire import Closed, Peer
 
 PIECE = 16 << 10
@@ -42,14 +41,6 @@ def test_libtorrent_without_piece_layers(serve, box, content, pieces):
     assert server.status()["hashes_sent"] >= (pieces + 511) // 512
 
 
-def download_after_hashes(server, client, number):
-    """libtorrent 2.0.8 calls a hybrid inconsistent when hashes come for a piece that it has checked and not yet flushed."""
-    wait_for("the hashes", lambda: server.status()["hashes_sent"] >= number)
-    client.handle.prioritize_files([4])
-    client.handle.prioritize_pieces([4] * client.handle.torrent_file().num_pieces())
-    client.wait()
-
-
 @pytest.mark.parametrize("v2", [False, True], ids=["by the v1 hash", "by the v2 hash"])
 def test_libtorrent_hybrid_without_piece_layers(serve, box, content, v2):
     """Who comes by the v1 hash with the bit of v2 set is answered with the v2 hash; only then libtorrent asks for hashes."""
@@ -58,7 +49,7 @@ def test_libtorrent_hybrid_without_piece_layers(serve, box, content, v2):
     with Libtorrent(box) as client:
         client.add(without_layers(torrent), tracker=False, priorities=[0] * 700)
         client.connect(server.host, server.port, v2=v2)
-        download_after_hashes(server, client, 2)
+        client.wait_after_hashes(server, 2)
         assert client.file.read_bytes() == content(size)
 
 
@@ -69,7 +60,7 @@ def test_libtorrent_by_a_magnet_link(serve, box, content, version):
     server, _ = serve(size, version)
     with Libtorrent(box) as client:
         client.add_magnet(server.magnet("/f.bin"), "f.bin", at_once=False)
-        download_after_hashes(server, client, 3)
+        client.wait_after_hashes(server, 3)
         assert client.file.read_bytes() == content(size)
 
 
