@@ -58,11 +58,11 @@ typedef struct seed_conn {
     unsigned readable : 1, writable : 1, hung_up : 1; /* as far as epoll has told */
     unsigned sending : 1;                             /* it has something to send, and its socket takes it */
     unsigned fast : 1;                                /* its socket may keep much that is not sent: see transmit.c */
+    unsigned thirsty : 1;                             /* its next block comes from a disk */
     unsigned settling : 1;                            /* taken over, its torrent being looked up */
     seed_content expected;                            /* what its record says of that torrent */
     apr_uint32_t spurt;                               /* bytes sent since `spurt_began`, while it is not fast */
     apr_time_t spurt_began;
-    unsigned thirsty : 1;                             /* its next block comes from a disk */
     seed_read *reading;                               /* under way for it; NULL: if it is thirsty, it stands in line */
     seed_fetched fetched;                             /* what was read for it last */
     seed_share share;                                 /* in the spread of its swarm */

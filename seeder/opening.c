@@ -74,13 +74,7 @@ static unsigned choices(const seed_config *config)
 /* May one more key be made now? They cost far more than what a peer must do to get one. */
 static int may_exchange(seed_loop *loop)
 {
-    const seed_rule_bound *bound = &loop->limits->key_exchanges;
-    apr_time_t full = loop->exchanges_full > loop->now ? loop->exchanges_full : loop->now;
-
-    if (full + bound->each - loop->now > bound->at_once * bound->each)
-        return 0;
-    loop->exchanges_full = full + bound->each;
-    return 1;
+    return seed_bucket_spend(&loop->exchanges_full, &loop->limits->key_exchanges, 1, loop->now);
 }
 
 static int throw_dice(seed_mse_dice *dice)

@@ -213,6 +213,12 @@ apr_status_t seed_reader_begin(seed_reader *reader, int file, apr_int64_t offset
     return APR_SUCCESS;
 }
 
+static void give_back(seed_reader *reader, seed_read *read)
+{
+    free_read(read);
+    reader->reads--;
+}
+
 void seed_reader_abandon(seed_reader *reader, seed_read *read)
 {
     int waits;
@@ -223,10 +229,8 @@ void seed_reader_abandon(seed_reader *reader, seed_read *read)
     if (waits)
         take_out(reader, read);
     pthread_mutex_unlock(&reader->mutex);
-    if (!waits)
-        return;
-    free_read(read);
-    reader->reads--;
+    if (waits)
+        give_back(reader, read);
 }
 
 static seed_read *next_finished(seed_reader *reader)
@@ -253,8 +257,7 @@ void *seed_reader_finished(seed_reader *reader, apr_status_t *status)
         void *waiter = read->waiter;
 
         *status = read->status;
-        free_read(read);
-        reader->reads--;
+        give_back(reader, read);
         if (waiter)
             return waiter;
     }

@@ -9,15 +9,19 @@ void seed_rules_init(seed_rules *rules, const seed_rule_bound *bounds)
 }
 
 /* The bucket is not filled drop by drop: that it is full at a certain time says how much is in it now. */
+int seed_bucket_spend(apr_time_t *full, const seed_rule_bound *bound, apr_uint32_t units, apr_time_t now)
+{
+    apr_time_t then = (*full > now ? *full : now) + units * bound->each;
+
+    if (then - now > bound->at_once * bound->each)
+        return 0;
+    *full = then;
+    return 1;
+}
+
 int seed_rules_spend_many(seed_rules *rules, seed_rule rule, apr_uint32_t units, apr_time_t now)
 {
-    const seed_rule_bound *bound = &rules->bounds[rule];
-    apr_time_t full = (rules->full[rule] > now ? rules->full[rule] : now) + units * bound->each;
-
-    if (full - now > bound->at_once * bound->each)
-        return 0;
-    rules->full[rule] = full;
-    return 1;
+    return seed_bucket_spend(&rules->full[rule], &rules->bounds[rule], units, now);
 }
 
 int seed_rules_spend(seed_rules *rules, seed_rule rule, apr_time_t now)

@@ -32,6 +32,13 @@ typedef struct {
     apr_time_t full[SEED_RULE_COUNT]; /* when the bucket will be full again */
 } seed_rules;
 
+/**
+ * Takes units out of a bucket.
+ * @param full  when it will be full again; 0: it is
+ * @return 0 if that is more than there is: nothing was taken
+ */
+int seed_bucket_spend(apr_time_t *full, const seed_rule_bound *bound, apr_uint32_t units, apr_time_t now);
+
 /** @param bounds  SEED_RULE_COUNT of them, which outlive the rules */
 void seed_rules_init(seed_rules *rules, const seed_rule_bound *bounds);
 

@@ -306,22 +306,27 @@ apr_uint32_t seed_spread_next(seed_spread *spread, seed_share *share, const unsi
     return piece;
 }
 
+static int may_be_shown_more(const seed_spread *spread, const seed_share *share, apr_time_t now)
+{
+    return share->id && !share->whole && (!seed_spread_yields(spread) || depends(spread, share, now));
+}
+
+static void widen(const seed_spread *spread, seed_share *share, apr_uint32_t factor)
+{
+    share->dried = 1;
+    share->window = share->window < spread->pieces ? share->window * factor : spread->pieces;
+}
+
 void seed_spread_dry(seed_spread *spread, seed_share *share, apr_time_t now)
 {
-    if (!share->id || share->whole || share->unsent * 2 > spread->piece_length)
-        return;
-    if (seed_spread_yields(spread) && !depends(spread, share, now))
-        return;
-    share->dried = 1;
-    share->window = share->window < spread->pieces ? share->window * 2 : spread->pieces;
+    if (may_be_shown_more(spread, share, now) && share->unsent * 2 <= spread->piece_length)
+        widen(spread, share, 2);
 }
 
 void seed_spread_spare(seed_spread *spread, seed_share *share, apr_time_t now)
 {
-    if (!share->id || share->whole || !share->took || (seed_spread_yields(spread) && !depends(spread, share, now)))
-        return;
-    share->dried = 1;
-    share->window = share->window < spread->pieces ? share->window * 2 : spread->pieces;
+    if (may_be_shown_more(spread, share, now) && share->took)
+        widen(spread, share, 2);
 }
 
 void seed_spread_idle(seed_spread *spread, seed_share *share)
@@ -329,8 +334,7 @@ void seed_spread_idle(seed_spread *spread, seed_share *share)
     if (!share->id || share->whole || !share->offered || share->took)
         return;
     seed_spread_release(spread, share);
-    share->dried = 1;
-    share->window = share->window < spread->pieces ? share->window * UNWANTED_GROWTH : spread->pieces;
+    widen(spread, share, UNWANTED_GROWTH);
 }
 
 int seed_spread_is_fast(const seed_spread *spread, const seed_share *share)

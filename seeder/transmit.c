@@ -132,7 +132,6 @@ static void begin_read(seed_loop *loop, seed_conn *conn, apr_int64_t cold)
         APR_RING_INSERT_TAIL(&loop->thirsty, conn, seed_conn, thirst);
 }
 
-
 void seed_take_read(seed_loop *loop)
 {
     apr_status_t status;
