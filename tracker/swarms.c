@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tracker/address.h"
+#include "tracker/client.h"
 #include "tracker/shard.h"
 
 enum { TRIM_AN_ANNOUNCE = 8 /* peers of each set that an announce looks at, whether they are expired */ };
@@ -127,6 +128,9 @@ apr_status_t trk_swarms_announce(trk_swarms *swarms, const trk_policy *policy, c
                           .self_kept = status == APR_SUCCESS && a.from.port != 0,
                           .seeds = own,
                           .seed_count = seed_count,
+                          .refuses_http_ports = trk_client_refuses_http_ports(announce->peer_id),
+                          .second_port = policy->second_port,
+                          .nearness = policy->nearness,
                           .want = announce->numwant < TRK_NUMWANT_MAX ? announce->numwant : TRK_NUMWANT_MAX,
                           .allow_private = policy->allow_private_peers,
                           .now = a.now,

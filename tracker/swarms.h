@@ -25,10 +25,18 @@ void trk_swarms_detach(trk_swarms *swarms);
 /** Copies what is live in `from` (another size) into `to`. Parent, at a graceful restart that changes the size. */
 void trk_swarms_copy(trk_swarms *to, trk_swarms *from, apr_time_t now);
 
+/* Percent of the peers named that are near the one that asks, if so many are met; the rest is drawn from all, so that no
+ * neighbourhood is cut off, or filled by who has many addresses in it. */
+enum { TRK_NEARNESS_DEFAULT = 50 };
+
 /* How announces are decided; set at each (re)load. */
 typedef struct {
     apr_time_t interval;     /* BTHTTPTrackerInterval, microseconds */
     int allow_private_peers; /* may peers with private and loopback addresses be kept and named? */
+    /* This server's seed port for clients that refuse to connect to ports 80 and 443, told instead of these; 0: there is none,
+     * and such a client is not told of the seed. */
+    apr_uint16_t second_port;
+    int nearness; /* 0 to 100, TRK_NEARNESS_DEFAULT */
 } trk_policy;
 
 /* What an announce gets. Peers are in wire form, ready to be copied. */

@@ -91,6 +91,33 @@ def test_peer_address(serve):
     assert peers_of(server.announce(torrent.hash)) == {("198.51.100.7", 4711), ("198.51.100.8", server.port)}
 
 
+HTTP_PORTS = "BTHTTPPeerAddress 198.51.100.7:80 198.51.100.7:443 198.51.100.8:4711\n"
+
+
+@pytest.mark.parametrize("client", [b"-UT3550-", b"-UM1870-", b"-BT7950-"])
+def test_clients_that_refuse_the_ports_of_http(serve, client):
+    port = free_port()
+    server, torrent = serve(HTTP_PORTS + f"BTHTTPPeerPorts http {port}")
+    everybody = {("198.51.100.7", 80), ("198.51.100.7", 443), ("198.51.100.8", 4711)}
+    assert peers_of(server.announce(torrent.hash)) == everybody
+    told = server.announce(torrent.hash, peer_id=client + b"abcdefghijkl")
+    assert peers_of(told) == {("198.51.100.7", port), ("198.51.100.8", 4711)}
+    with Peer((server.host, port), torrent.hash) as peer:  # and there is a seed
+        peer.interest().piece(torrent, 0)
+    server.write_conf("BTHTTPPeerAddress 198.51.100.7:80")
+    server.graceful()
+    def is_told_none():
+        answer = server.announce(torrent.hash, peer_id=client + b"abcdefghijkl")
+        return answer[b"complete"] == 1 and peers_of(answer) == set()
+    wait_for("no second port to be told", is_told_none)
+    assert peers_of(server.announce(torrent.hash)) == {("198.51.100.7", 80)}
+
+
+def test_a_second_port_of_another_address_is_not_told(serve):
+    server, torrent = serve(f"BTHTTPPeerAddress 198.51.100.7:443\nBTHTTPPeerPorts http 127.0.0.99:{free_port()}")
+    assert peers_of(server.announce(torrent.hash, peer_id=b"-UT3550-abcdefghijkl")) == set()
+
+
 def test_max_peers(serve):
     server, torrent = serve("BTHTTPMaxPeers 5\nBTHTTPMaxPeersPerIP 100")
     address = (server.host, server.port)

@@ -292,7 +292,7 @@ static void test_private_addresses(void **state)
                                          {{169, 253, 0, 1}, 1, 0},  {{223, 1, 1, 1}, 1, 0},   {{0x20, 1}, 1, 1},
                                          {{0xfb, 1}, 1, 1},         {{[15] = 2}, 1, 1}};
     const int count = sizeof private / sizeof *private, publics = sizeof public / sizeof *public;
-    trk_policy policy = {kit_policy.interval, 0};
+    trk_policy policy = {.interval = kit_policy.interval};
     trk_announce announce = kit_announce(1, 5, TRK_EVENT_NONE);
     trk_answer answer;
 
@@ -319,7 +319,7 @@ static void test_intervals(void **state)
     int least = 1 << 30, most = 0;
 
     for (size_t i = 0; i < sizeof bases / sizeof *bases; i++) {
-        trk_policy policy = {apr_time_from_sec(bases[i]), 1};
+        trk_policy policy = {.interval = apr_time_from_sec(bases[i]), .allow_private_peers = 1};
 
         for (uint32_t j = 0; j < 200; j++) {
             trk_address from = kit_v4(0xc0000000 + j, 1);

@@ -1,0 +1,47 @@
+#include "module/tracker_policy.h"
+
+#include <string.h>
+
+#include "module/config.h"
+#include "module/seed_address.h"
+#include "tracker/client.h"
+
+static int allows_private(const trk_address *local)
+{
+    switch (bth_server()->private_addresses) {
+    case BTH_PRIVATE_ALLOW:
+        return 1;
+    case BTH_PRIVATE_DENY:
+        return 0;
+    case BTH_PRIVATE_AUTO:
+        break;
+    }
+    return bth_is_private(local);
+}
+
+/* The first of BTHTTPPeerPorts that everybody connects to, and that is open on this address. */
+static apr_uint16_t second_port(const trk_address *local)
+{
+    const apr_array_header_t *ports = bth_server()->peer_ports;
+
+    for (int i = 0; i < ports->nelts; i++) {
+        const bth_peer_port *port = &APR_ARRAY_IDX(ports, i, bth_peer_port);
+
+        if (trk_is_http_port(port->address.port))
+            continue;
+        if (port->any_address || (port->address.is_v6 == local->is_v6 &&
+                                  memcmp(port->address.ip, local->ip, local->is_v6 ? 16 : 4) == 0))
+            return port->address.port;
+    }
+    return 0;
+}
+
+trk_policy bth_tracker_policy(const trk_address *local)
+{
+    trk_policy policy = {.interval = bth_server()->tracker_interval,
+                         .allow_private_peers = allows_private(local),
+                         .second_port = second_port(local),
+                         .nearness = TRK_NEARNESS_DEFAULT};
+
+    return policy;
+}
