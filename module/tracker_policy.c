@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "module/config.h"
+#include "module/child.h"
 #include "module/seed_address.h"
 #include "tracker/client.h"
 
@@ -36,12 +36,28 @@ static apr_uint16_t second_port(const trk_address *local)
     return 0;
 }
 
+static apr_uint64_t load(const apr_uint64_t *counter)
+{
+    return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+/* Without a seeder that measures, nothing is known of its load. */
+static int is_saturated(const seed_counters *page)
+{
+    enum { RECENT = 3 * APR_USEC_PER_SEC };
+
+    return load(&page->saturated) && seed_now() - (apr_time_t)load(&page->measured) < RECENT;
+}
+
 trk_policy bth_tracker_policy(const trk_address *local)
 {
+    const seed_counters *page = bth_this_child()->shared->counters;
     trk_policy policy = {.interval = bth_server()->tracker_interval,
                          .allow_private_peers = allows_private(local),
                          .second_port = second_port(local),
-                         .nearness = TRK_NEARNESS_DEFAULT};
+                         .nearness = TRK_NEARNESS_DEFAULT,
+                         .load = (int)load(&page->http_load),
+                         .spare_origin = is_saturated(page)};
 
     return policy;
 }

@@ -224,7 +224,7 @@ void trk_select(const trk_swarms *view, const trk_swarm *swarm, trk_asking *aski
     int own = asking->self->is_v6;
     uint32_t want = (uint32_t)asking->want, part;
 
-    if (!asking->self->is_seed)
+    if (!asking->self->is_seed && !asking->spare_seeds)
         want -= name_own_seeds(asking, want, answer);
     if (!swarm || want == 0)
         return;

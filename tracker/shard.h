@@ -41,7 +41,7 @@ int trk_replace(trk_swarms *view, unsigned shard, trk_keeping *how, int expired_
 
 /* --- expire.c --- */
 
-/** Silent for so long (seconds) a peer is expired: 1.75 intervals. */
+/** Silent for so long (seconds) a peer is expired: 1.75 intervals, so a quarter of one after the longest that is told. */
 uint32_t trk_limit_of(apr_time_t interval);
 
 /** Looks at up to `budget` peers of each set, drops those that are expired. @return 1 if the swarm went with them */
@@ -58,6 +58,7 @@ typedef struct {
     apr_uint16_t second_port;
     int want, allow_private;
     int nearness; /* percent */
+    int spare_seeds; /* `seeds` are not named */
     uint32_t now, limit;
     uint64_t random;
 } trk_asking;
@@ -67,6 +68,15 @@ void trk_select(const trk_swarms *view, const trk_swarm *swarm, trk_asking *aski
 
 /** May the one that asks be told of this peer? */
 int trk_fits(const trk_peer *peer, const trk_asking *asking);
+
+/* --- interval.c --- */
+
+/**
+ * Sets the intervals of an answer.
+ * @param peers  in the swarm
+ * @param hash   the same for the same peer: its place within the jitter
+ */
+void trk_intervals(const trk_policy *policy, uint32_t peers, int is_seed, uint64_t hash, trk_answer *answer);
 
 /* --- near.c --- */
 

@@ -38,21 +38,19 @@ static void prepare(const trk_swarms *view, announcing *a, const trk_address *fr
     a->peer.wire[ip_size + 1] = (unsigned char)(a->from.port & 0xff);
 }
 
-/* The same peer always gets the same interval of its own, within a tenth of the configured one: announces spread out, and
- * stay spread. */
-static void set_intervals(const trk_swarms *view, const announcing *a, trk_answer *answer)
+static void set_intervals(const trk_swarms *view, const announcing *a, uint32_t peers, trk_answer *answer)
 {
-    apr_int64_t base = apr_time_sec(a->policy->interval), jitter, interval;
     uint64_t hash = trk_hash(view, a->peer.wire, trk_wire_size(a->peer.is_v6)) ^ a->hashed;
 
-    if (base < 1)
-        base = 1;
-    if (base > 3 * 24 * 3600)
-        base = 3 * 24 * 3600;
-    jitter = base / 10;
-    interval = base - jitter + (apr_int64_t)(hash % (uint64_t)(2 * jitter + 1));
-    answer->interval = (int)interval;
-    answer->min_interval = interval / 2 < 60 ? (int)(interval + 1) / 2 : 60;
+    trk_intervals(a->policy, peers, a->peer.is_seed, hash, answer);
+}
+
+/* With so many seeds of its own, and so few leechers for each, a swarm needs nobody else. */
+static int carries_itself(uint32_t seeds, uint32_t leechers)
+{
+    enum { SEEDS = 4, LEECHERS_A_SEED = 4 };
+
+    return seeds >= SEEDS && leechers <= (uint64_t)seeds * LEECHERS_A_SEED;
 }
 
 static void remove_peer(trk_swarms *view, const announcing *a)
@@ -105,7 +103,7 @@ apr_status_t trk_swarms_announce(trk_swarms *swarms, const trk_policy *policy, c
     answer->count4 = answer->count6 = 0;
     answer->complete = answer->incomplete = answer->downloaded = 0;
     prepare(swarms, &a, from, now);
-    set_intervals(swarms, &a, answer);
+    set_intervals(swarms, &a, 0, answer);
     if (seed_count > SEEDS_MAX)
         seed_count = SEEDS_MAX;
     for (int i = 0; i < seed_count; i++)
@@ -122,6 +120,7 @@ apr_status_t trk_swarms_announce(trk_swarms *swarms, const trk_policy *policy, c
         trk_swarm_numbers(trk_swarm_at(swarms, ref), &complete, &incomplete);
         answer->downloaded = trk_swarm_at(swarms, ref)->downloaded;
     }
+    set_intervals(swarms, &a, complete + incomplete, answer);
     answer->complete = complete + (seed_count > 0);
     answer->incomplete = incomplete;
     asking = (trk_asking){.self = &a.peer,
@@ -131,6 +130,7 @@ apr_status_t trk_swarms_announce(trk_swarms *swarms, const trk_policy *policy, c
                           .refuses_http_ports = trk_client_refuses_http_ports(announce->peer_id),
                           .second_port = policy->second_port,
                           .nearness = policy->nearness,
+                          .spare_seeds = policy->spare_origin && carries_itself(complete, incomplete),
                           .want = announce->numwant < TRK_NUMWANT_MAX ? announce->numwant : TRK_NUMWANT_MAX,
                           .allow_private = policy->allow_private_peers,
                           .now = a.now,

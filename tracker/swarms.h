@@ -31,12 +31,16 @@ enum { TRK_NEARNESS_DEFAULT = 50 };
 
 /* How announces are decided; set at each (re)load. */
 typedef struct {
-    apr_time_t interval;     /* BTHTTPTrackerInterval, microseconds */
+    /* BTHTTPTrackerInterval, microseconds. What is told is less in a small swarm, and more in a large one and under load, but never
+     * more than one and a half of it; expiry is by it. */
+    apr_time_t interval;
     int allow_private_peers; /* may peers with private and loopback addresses be kept and named? */
     /* This server's seed port for clients that refuse to connect to ports 80 and 443, told instead of these; 0: there is none,
      * and such a client is not told of the seed. */
     apr_uint16_t second_port;
     int nearness; /* 0 to 100, TRK_NEARNESS_DEFAULT */
+    int load;     /* 0 to 100: percent of the server's capacity that is in use */
+    int spare_origin; /* this server's seed has more to do than it can: it is not named where a swarm carries itself */
 } trk_policy;
 
 /* What an announce gets. Peers are in wire form, ready to be copied. */

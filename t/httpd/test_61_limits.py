@@ -1,4 +1,7 @@
 """The directives that bound the seeder: where peers are taken, how many, how fast."""
+import contextlib
+import socket
+import threading
 import time
 
 import pytest
@@ -167,6 +170,42 @@ def test_upload_rate(serve):
     assert 0.6 * rate < sent / seconds < 1.3 * rate, f"{sent / seconds / rate:.2f} of the rate"
     for peer in peers:
         peer.close()
+
+
+def keep_asking(peer):
+    """Asks for the first piece again and again, whenever it is served, until its connection ends."""
+    with contextlib.suppress(OSError, Closed):
+        peer.send(2)
+        while True:
+            kind, _ = peer.receive()
+            for at in range(0, 64 * 16384 if kind == 1 else 16384 if kind == 7 else 0, 16384):
+                peer.request(0, at % (1 << 16))
+
+
+def test_a_saturated_seed_is_spared(serve):
+    """While peers wait and the rate is at its limit, a swarm with seeds enough is not told of the server."""
+    server, torrent = serve("BTHTTPUploadRate 256K\nBTHTTPUploadSlots 1\nBTHTTPTorrentVersion v1")
+    for i in range(4):
+        server.announce(torrent.hash, port=7000, left=0, source=f"127.9.0.{i + 1}")
+    seeds = {(f"127.9.0.{i + 1}", 7000) for i in range(4)}
+    told = server.announce(torrent.hash)
+    assert peers_of(told) == seeds | {(server.host, server.port)}
+    assert server.status()["saturated"] == 0
+    peers = [Peer((server.host, server.port), torrent.hash, source=f"127.7.7.{i + 1}") for i in range(3)]
+    threads = [threading.Thread(target=keep_asking, args=(peer,)) for peer in peers]
+    for thread in threads:
+        thread.start()
+    try:
+        wait_for("the seed to be spared", lambda: peers_of(server.announce(torrent.hash)) == seeds, timeout=60)
+        assert server.announce(torrent.hash)[b"complete"] == 5
+    finally:
+        for peer in peers:
+            with contextlib.suppress(OSError):
+                peer.socket.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+            thread.join()
+            peers.pop().close()
+    wait_for("the seed to be named again", lambda: (server.host, server.port) in peers_of(server.announce(torrent.hash)))
 
 
 def test_upload_slots(serve):

@@ -311,6 +311,40 @@ static void test_near_ones_must_fit_too(void **state)
     }
 }
 
+/* --- the server itself is spared --- */
+
+static void test_the_origin_is_spared_where_a_swarm_carries_itself(void **state)
+{
+    trk_address own = kit_v4(0xcb007101, 80), leecher = kit_v4(0x5db80064, 1);
+    trk_announce announce = kit_announce(SWARM, 5, TRK_EVENT_NONE);
+    trk_policy policy = kit_policy;
+    trk_answer answer;
+
+    policy.spare_origin = 1;
+    for (uint32_t seeds = 0; seeds < 4; seeds++) { /* so few may be gone tomorrow */
+        answer = ask(&announce, &policy, leecher, &own, 1);
+        assert_int_equal(kit_names(&answer, own), 1);
+        join(SWARM, kit_v4(0xc0000000 + seeds, 1), 0);
+    }
+    for (uint32_t leechers = 1; leechers <= 16; leechers++) { /* the one that asks is the first */
+        answer = ask(&announce, &policy, leecher, &own, 1);
+        assert_int_equal(kit_names(&answer, own), 0);
+        assert_int_equal(answer.complete, 5); /* but it is counted */
+        assert_int_equal(answer.count4, 4 + leechers - 1);
+        policy.spare_origin = 0;
+        answer = ask(&announce, &policy, leecher, &own, 1);
+        assert_int_equal(kit_names(&answer, own), 1);
+        policy.spare_origin = 1;
+        join(SWARM, kit_v4(ELSEWHERE + leechers, 1), 5);
+    }
+    answer = ask(&announce, &policy, leecher, &own, 1); /* 17 leechers for 4 seeds */
+    assert_int_equal(kit_names(&answer, own), 1);
+    join(SWARM, kit_v4(0xc0000004, 1), 0);
+    join(SWARM, own, 0); /* nobody else brings it in */
+    answer = ask(&announce, &policy, leecher, &own, 1);
+    assert_int_equal(kit_names(&answer, own), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -324,6 +358,7 @@ int main(void)
         TEST(test_nearness_in_a_huge_swarm),
         TEST(test_nearness_of_v6),
         TEST(test_near_ones_must_fit_too),
+        TEST(test_the_origin_is_spared_where_a_swarm_carries_itself),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
