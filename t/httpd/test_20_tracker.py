@@ -183,6 +183,7 @@ def test_under_load_peers_are_told_to_come_later(httpd, content):
     server = httpd(mpm="event", conf="ThreadsPerChild 5\nStartServers 2\nMaxRequestWorkers 10")
     server.put("f.bin", content(SIZE))
     torrent = server.torrent("/f.bin")
+    server.expect("AH10159|AH00484")  # near or at MaxRequestWorkers
     assert server.announce(torrent.hash)[b"interval"] < 400
     with contextlib.ExitStack() as stack:
         for _ in range(8):  # half a request each holds a worker

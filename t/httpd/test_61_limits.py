@@ -172,14 +172,14 @@ def test_upload_rate(serve):
         peer.close()
 
 
-def keep_asking(peer):
+def keep_asking(peer, length):
     """Asks for the first piece again and again, whenever it is served, until its connection ends."""
     with contextlib.suppress(OSError, Closed):
         peer.send(2)
         while True:
             kind, _ = peer.receive()
-            for at in range(0, 64 * 16384 if kind == 1 else 16384 if kind == 7 else 0, 16384):
-                peer.request(0, at % (1 << 16))
+            for _ in range({1: 32, 7: 1}.get(kind, 0)):
+                peer.request(0, 0, length)
 
 
 def test_a_saturated_seed_is_spared(serve):
@@ -192,12 +192,13 @@ def test_a_saturated_seed_is_spared(serve):
     assert peers_of(told) == seeds | {(server.host, server.port)}
     assert server.status()["saturated"] == 0
     peers = [Peer((server.host, server.port), torrent.hash, source=f"127.7.7.{i + 1}") for i in range(3)]
-    threads = [threading.Thread(target=keep_asking, args=(peer,)) for peer in peers]
+    threads = [threading.Thread(target=keep_asking, args=(peer, min(torrent.piece_length, 16384))) for peer in peers]
     for thread in threads:
         thread.start()
     try:
         wait_for("the seed to be spared", lambda: peers_of(server.announce(torrent.hash)) == seeds, timeout=60)
         assert server.announce(torrent.hash)[b"complete"] == 5
+        wait_for("two to wait for the third", lambda: server.status()["waiting"] == 2)
     finally:
         for peer in peers:
             with contextlib.suppress(OSError):
