@@ -42,7 +42,7 @@ static apr_int64_t strain(int load)
 void trk_intervals(const trk_policy *policy, uint32_t peers, int is_seed, uint64_t hash, trk_answer *answer)
 {
     const apr_int64_t most = 3 * 24 * 3600;
-    apr_int64_t base = apr_time_sec(policy->interval), length, jitter, interval, usual;
+    apr_int64_t base = apr_time_sec(policy->interval), length, jitter, interval, usual, half;
 
     base = base < 1 ? 1 : base > most ? most : base;
     length = by_size(base, peers, is_seed);
@@ -51,7 +51,8 @@ void trk_intervals(const trk_policy *policy, uint32_t peers, int is_seed, uint64
         length = 1;
     jitter = length / 10;
     interval = length - jitter + (apr_int64_t)(hash % (uint64_t)(2 * jitter + 1));
-    usual = interval / 2 < MIN_USUAL ? (interval + 1) / 2 : MIN_USUAL;
+    half = (interval + 1) / 2;
+    usual = half < MIN_USUAL ? half : MIN_USUAL;
     answer->interval = (int)interval;
-    answer->min_interval = (int)(usual + (interval / 2 - usual > 0 ? interval / 2 - usual : 0) * strain(policy->load) / 100);
+    answer->min_interval = (int)(usual + (half - usual) * strain(policy->load) / 100);
 }

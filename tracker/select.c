@@ -1,5 +1,5 @@
-/* Which peers an announce is told of: a part that is near (near.c), and slices of the sets, spread over each and beginning
- * at random, so that nobody is served for its address, its id or its age. */
+/* Which peers an announce is told of: a part that is near (near.c), and slices of the sets, spread over each and
+ * beginning at random, so that nobody is served for its address, its id or its age. */
 #include <string.h>
 
 #include "tracker/address.h"

@@ -87,6 +87,22 @@ static apr_status_t change(trk_swarms *view, announcing *a)
     return status;
 }
 
+static trk_asking asking_of(const announcing *a, uint32_t complete, uint32_t incomplete)
+{
+    trk_asking asking = {.self = &a->peer,
+                         .refuses_http_ports = trk_client_refuses_http_ports(a->announce->peer_id),
+                         .second_port = a->policy->second_port,
+                         .nearness = a->policy->nearness,
+                         .spare_seeds = a->policy->spare_origin && carries_itself(complete, incomplete),
+                         .want = a->announce->numwant < TRK_NUMWANT_MAX ? a->announce->numwant : TRK_NUMWANT_MAX,
+                         .allow_private = a->policy->allow_private_peers,
+                         .now = a->now,
+                         .limit = a->limit,
+                         .random = a->random};
+
+    return asking;
+}
+
 apr_status_t trk_swarms_announce(trk_swarms *swarms, const trk_policy *policy, const trk_announce *announce,
                                  const trk_address *from, const trk_address *seeds, int seed_count, apr_time_t now,
                                  apr_uint64_t random, trk_answer *answer)
@@ -123,19 +139,10 @@ apr_status_t trk_swarms_announce(trk_swarms *swarms, const trk_policy *policy, c
     set_intervals(swarms, &a, complete + incomplete, answer);
     answer->complete = complete + (seed_count > 0);
     answer->incomplete = incomplete;
-    asking = (trk_asking){.self = &a.peer,
-                          .self_kept = status == APR_SUCCESS && a.from.port != 0,
-                          .seeds = own,
-                          .seed_count = seed_count,
-                          .refuses_http_ports = trk_client_refuses_http_ports(announce->peer_id),
-                          .second_port = policy->second_port,
-                          .nearness = policy->nearness,
-                          .spare_seeds = policy->spare_origin && carries_itself(complete, incomplete),
-                          .want = announce->numwant < TRK_NUMWANT_MAX ? announce->numwant : TRK_NUMWANT_MAX,
-                          .allow_private = policy->allow_private_peers,
-                          .now = a.now,
-                          .limit = a.limit,
-                          .random = a.random};
+    asking = asking_of(&a, complete, incomplete);
+    asking.self_kept = status == APR_SUCCESS && a.from.port != 0;
+    asking.seeds = own;
+    asking.seed_count = seed_count;
     if (announce->event != TRK_EVENT_STOPPED && asking.want > 0)
         trk_select(swarms, ref ? trk_swarm_at(swarms, ref) : NULL, &asking, answer);
     trk_shard_unlock(swarms, shard);
