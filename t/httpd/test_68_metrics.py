@@ -1,0 +1,139 @@
+"""The figures as OpenMetrics, read by Prometheus' own parser: all that status.json has, and the same."""
+import math
+import re
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse
+
+from httpd import WELL_KNOWN
+from test_64_status import SIZE, told
+
+LOCAL = "127.0.0.1"
+STATES = ["off", "walking", "making", "watching"]
+LABELS = {"bthttp_closed": ["reason"]}
+
+
+@pytest.fixture
+def server(httpd, content):
+    server = httpd()
+    server.put("f.bin", content(SIZE))
+    server.made = server.torrent("/f.bin")
+    return server
+
+
+def metrics(server, path=f"{WELL_KNOWN}/metrics", **options):
+    """{family: its samples as {(label values): value}}, of a page that the parser takes without complaint."""
+    response = server.get(path, address=(LOCAL, server.port), **options)
+    assert response.status == 200, response
+    assert response.header("Content-Type") == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    assert response.header("Cache-Control") == "no-store"
+    text = response.body.decode("ascii")
+    assert text.endswith("\n# EOF\n") and text.count("# EOF") == 1 and "\n\n" not in text
+    families = {family.name: family for family in parse(text)}
+    assert len(families) == text.count("# TYPE "), "each family once, and not in pieces"
+    assert all(name.startswith("bthttp_") and family.documentation for name, family in families.items())
+    return families
+
+
+def value(families, name, *labels):
+    """The sample that status.json has under `name`, with "." and its labels after it."""
+    family = families["bthttp_" + name.replace(".", "_")]
+    wanted = dict(zip(LABELS.get(family.name, []), labels))
+    found = [sample.value for sample in family.samples if sample.labels == wanted]
+    assert len(found) == 1, f"{name} {labels}"
+    return found[0]
+
+
+def flat(status, prefix=""):
+    for name, member in status.items():
+        if isinstance(member, dict):
+            yield from flat(member, f"{prefix}{name}.")
+        else:
+            yield prefix + name, member
+
+
+def split(name):
+    """"closed.gone" becomes ("closed", "gone"): what is a label there is a member here."""
+    for family, labels in LABELS.items():
+        start = family.removeprefix("bthttp_").replace("_", ".") + "."
+        if name.startswith(start):
+            return start[:-1], *name[len(start):].split(".")
+    return (name,)
+
+
+def test_all_figures_are_those_of_status_json(server):
+    server.announce(server.made.hash, port=7001)
+    before, families, after = server.status(), metrics(server), server.status()
+    state = families.pop("bthttp_scan_state")
+    assert state.type == "stateset"
+    assert [(s.labels, s.value) for s in state.samples] == [({"bthttp_scan_state": word}, word == "off") for word in STATES]
+    names = told(before) - {"scan.state"}
+    assert sum(len(family.samples) for family in families.values()) == len(names)
+    later = dict(flat(after))
+    for name, number in flat(before):
+        figure = value(families, *split(name)) if name in names else None
+        if name in names and later[name] == number:  # it stood still meanwhile
+            assert figure == number or number == -1 and math.isnan(figure), name
+    assert value(families, "tracker_announces") == 1 and value(families, "torrents") == 1
+
+
+def test_counters_and_gauges(server):
+    families = metrics(server)
+    for name in ["closed", "bytes_sent", "cpu_seconds", "tracker_announces", "hashed_bytes", "bans"]:
+        assert families[f"bthttp_{name}"].type == "counter"
+        assert {sample.name for sample in families[f"bthttp_{name}"].samples} == {f"bthttp_{name}_total"}
+    for name in ["peers", "upload_rate", "banned", "torrents", "hashing_rate", "tracker_memory_used"]:
+        assert families[f"bthttp_{name}"].type == "gauge"
+    assert value(families, "hashed_files") == 1 and value(families, "hashed_bytes") == SIZE
+
+
+def test_the_same_samples_whatever_happens(server):
+    """And in the same order: what is not known is NaN, not left out."""
+    def samples():
+        body = server.get(f"{WELL_KNOWN}/metrics", address=(LOCAL, server.port)).body.decode()
+        return re.sub(r" \S+$", "", body, flags=re.M)
+    before = samples()
+    for i in range(3):
+        server.announce(server.made.hash, port=7001 + i, source=f"127.9.0.{i + 1}")
+    assert samples() == before
+    server.graceful()
+    assert samples() == before
+    assert not [s for s in metrics(server)["bthttp_hashing_seconds_left"].samples if math.isinf(s.value)]
+
+
+REMOTE = """RemoteIPHeader X-Client
+<Location "/open">
+SetHandler bthttp-{name}
+Require all granted
+</Location>
+<Location "/closed">
+SetHandler bthttp-{name}
+Require local
+</Location>"""
+
+
+@pytest.mark.parametrize("path, name", [("metrics", "metrics"), ("status.json", "status")])
+def test_who_may_see_it(httpd, path, name):
+    """Under BTHTTPPath this machine alone; mounted elsewhere whoever httpd lets in."""
+    server = httpd(modules=["remoteip"], conf=REMOTE.replace("{name}", name))
+    server.expect(r"AH01630: client denied .*/closed$")
+    far = {"X-Client": "192.0.2.7"}
+    def status(path, headers=None):
+        return server.get(path, headers, address=(LOCAL, server.port)).status
+    assert status(f"{WELL_KNOWN}/{path}") == 200 and status(f"{WELL_KNOWN}/{path}", far) == 403
+    assert status("/open") == 200 and status("/open", far) == 200
+    assert status("/closed") == 200 and status("/closed", far) == 403
+
+
+@pytest.mark.parametrize("path", ["metrics", "status.json"])
+def test_head_and_post(server, path):
+    address = (LOCAL, server.port)
+    head = server.get(f"{WELL_KNOWN}/{path}", method="HEAD", address=address)
+    assert head.status == 200 and head.body == b"" and int(head.header("Content-Length")) > 1000
+    refused = server.get(f"{WELL_KNOWN}/{path}", {"Content-Length": "0"}, "POST", address=address)
+    assert refused.status == 405
+
+
+def test_a_server_without_a_tracker(httpd):
+    families = metrics(httpd(conf="BTHTTPTracker off"))
+    assert value(families, "tracker_swarms") == 0 and value(families, "peers") == 0
