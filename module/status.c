@@ -9,6 +9,7 @@
 #include "module/child.h"
 #include "module/figures.h"
 #include "module/metrics.h"
+#include "module/status_html.h"
 #include "module/status_json.h"
 #include "module/torrent_response.h"
 
@@ -58,11 +59,24 @@ static int send_page(request_rec *r, const char *type, writer *write)
     return bth_send_body(r, type, copy, length);
 }
 
+/* "status.json", or in a place of the admin's own any name that ends so. */
+static int wants_json(const request_rec *r)
+{
+    apr_size_t length = r->uri ? strlen(r->uri) : 0;
+
+    return length >= 5 && !strcmp(r->uri + length - 5, ".json");
+}
+
 int bth_status_handler(request_rec *r)
 {
     int answer = check_request(r, "bthttp-status");
 
-    return answer != OK ? answer : send_page(r, "application/json", bth_write_json);
+    if (answer != OK)
+        return answer;
+    if (wants_json(r))
+        return send_page(r, "application/json", bth_write_json);
+    apr_table_setn(r->headers_out, "Content-Security-Policy", BTH_STATUS_POLICY);
+    return send_page(r, "text/html; charset=utf-8", bth_write_html);
 }
 
 int bth_metrics_handler(request_rec *r)

@@ -1,12 +1,16 @@
-"""The figures as OpenMetrics, read by Prometheus' own parser: all that status.json has, and the same."""
+"""The figures as OpenMetrics, read by Prometheus' own parser, and as a page for people: all that status.json has, and the same."""
+import json
 import math
 import re
+from html.parser import HTMLParser
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse
 
 from httpd import WELL_KNOWN
 from test_64_status import SIZE, told
+from waiting import wait_for
+from wire import Peer
 
 LOCAL = "127.0.0.1"
 STATES = ["off", "walking", "making", "watching"]
@@ -112,7 +116,7 @@ Require local
 </Location>"""
 
 
-@pytest.mark.parametrize("path, name", [("metrics", "metrics"), ("status.json", "status")])
+@pytest.mark.parametrize("path, name", [("metrics", "metrics"), ("status.json", "status"), ("status", "status")])
 def test_who_may_see_it(httpd, path, name):
     """Under BTHTTPPath this machine alone; mounted elsewhere whoever httpd lets in."""
     server = httpd(modules=["remoteip"], conf=REMOTE.replace("{name}", name))
@@ -125,7 +129,7 @@ def test_who_may_see_it(httpd, path, name):
     assert status("/closed") == 200 and status("/closed", far) == 403
 
 
-@pytest.mark.parametrize("path", ["metrics", "status.json"])
+@pytest.mark.parametrize("path", ["metrics", "status.json", "status"])
 def test_head_and_post(server, path):
     address = (LOCAL, server.port)
     head = server.get(f"{WELL_KNOWN}/{path}", method="HEAD", address=address)
@@ -137,3 +141,74 @@ def test_head_and_post(server, path):
 def test_a_server_without_a_tracker(httpd):
     families = metrics(httpd(conf="BTHTTPTracker off"))
     assert value(families, "tracker_swarms") == 0 and value(families, "peers") == 0
+
+
+VOID = {"meta"}
+
+
+class Page(HTMLParser):
+    """A page whose elements are all closed in order: {section: {label: (exact, readable)}}."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.tags, self.tables, self.attributes = [], set(), {}, []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.add(tag)
+        self.attributes += attributes
+        if tag not in VOID:
+            self.open.append(tag)
+        self.text = ""
+        if tag == "td":
+            self.exact = dict(attributes).get("title")
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+        if tag == "h2":
+            self.section = self.tables.setdefault(self.text, {})
+        elif tag == "th":
+            self.label = self.text
+        elif tag == "td":
+            self.section[self.label] = (self.exact, self.text)
+
+    def handle_data(self, data):
+        self.text = getattr(self, "text", "") + data
+
+
+def page(server, path=f"{WELL_KNOWN}/status"):
+    response = server.get(path, address=(LOCAL, server.port))
+    assert response.status == 200 and response.header("Content-Type") == "text/html; charset=utf-8"
+    assert response.header("Content-Security-Policy").startswith("default-src 'none';")
+    return Page(response.body.decode())
+
+
+def test_the_page(server):
+    """Readable numbers in sections, the exact ones beside them, nothing from elsewhere and no script."""
+    shown = page(server)
+    assert list(shown.tables) == ["Seed", "Tracker", "Hashing", "Scan"]
+    assert shown.tables["Seed"]["torrents published"] == ("1", "1")
+    assert shown.tables["Hashing"]["bytes hashed"] == (str(SIZE), "8.0 MiB")
+    assert shown.tables["Seed"]["upload, bytes a second"] == ("0", "0 bytes/s")
+    assert shown.tables["Scan"]["what the scan does"] == ("off", "off")
+    assert not shown.tags & {"script", "link", "img", "iframe", "object", "form"}
+    assert not [name for name, _ in shown.attributes if name in ("src", "href") or name.startswith("on")]
+
+
+def test_the_page_has_all_figures(server):
+    """But of the reasons for which peers were closed those that there were."""
+    with Peer((server.host, server.port), server.made.hash) as peer:
+        peer.interest()
+    wait_for("it to be gone", lambda: server.closed("gone") == 1)
+    labels = {label for table in page(server).tables.values() for label in table}
+    documentation = {family.documentation for family in metrics(server).values()}
+    assert labels - {"peers closed, gone"} == documentation - {"peers closed"}
+
+
+def test_page_and_json_in_a_place_of_their_own(httpd):
+    server = httpd(conf='<Location "/swarms">\nSetHandler bthttp-status\n</Location>')
+    assert "Seed" in page(server, "/swarms").tables and "Seed" in page(server, "/swarms/here").tables
+    response = server.get("/swarms/status.json")
+    assert response.header("Content-Type") == "application/json" and told(json.loads(response.body)) == told(server.status())
