@@ -18,6 +18,19 @@ static const char *close_name(int reason)
 
 static const bth_label reasons = {"reason", SEED_CLOSE_REASONS, close_name};
 
+static const char *form_name(int form)
+{
+    return trk_form_name((trk_form)form);
+}
+
+static const char *result_name(int result)
+{
+    return trk_result_name((trk_result)result);
+}
+
+static const bth_label forms = {"form", TRK_FORMS, form_name};
+static const bth_label results = {"result", TRK_RESULTS, result_name};
+
 static const char *const scan_states[] = {"off", "walking", "making", "watching", NULL};
 
 #define PAGE(name, member, kind, unit, label) {name, label, BTH_OF_PAGE, offsetof(seed_counters, member), kind, unit, NULL, {NULL}}
@@ -35,7 +48,7 @@ static const bth_figure seed[] = {
     SNAPSHOT("waiting", waiting, BTH_GAUGE, BTH_PLAIN, "peers that wait for their turn"),
     SNAPSHOT("saturated", saturated, BTH_GAUGE, BTH_PLAIN, "upload is at its limit"),
     PAGE("http_load", http_load, BTH_GAUGE, BTH_PLAIN, "HTTP's load, percent"),
-    PAGE("cpu_seconds", cpu_time, BTH_COUNTER, BTH_MICROSECONDS, "CPU seconds of the seeder"),
+    PAGE("cpu_seconds", cpu_time, BTH_COUNTER, BTH_MILLIONTHS, "CPU seconds of the seeder"),
     COUNTER(peers_taken, "peers taken"),
     COUNTER(handshakes, "handshakes"),
     COUNTER(encrypted_plain, "encrypted handshakes, plain streams"),
@@ -59,10 +72,12 @@ static const bth_figure tracker[] = {
     SNAPSHOT("tracker_swarms", tracker.swarms, BTH_GAUGE, BTH_PLAIN, "torrents in the tracker"),
     SNAPSHOT("tracker_seeds", tracker.seeds, BTH_GAUGE, BTH_PLAIN, "seeds in the tracker"),
     SNAPSHOT("tracker_leechers", tracker.leechers, BTH_GAUGE, BTH_PLAIN, "leechers in the tracker"),
-    SNAPSHOT("tracker_announces", tracker.announces, BTH_COUNTER, BTH_PLAIN, "announces"),
+    SNAPSHOT("tracker_announces", tracker.announces, BTH_COUNTER, BTH_PLAIN, "announces to swarms"),
+    SNAPSHOT("tracker_announce_rate", announce_rate, BTH_GAUGE, BTH_MILLIONTHS, "announces a second"),
     SNAPSHOT("tracker_evictions", tracker.evictions, BTH_COUNTER, BTH_PLAIN, "peers that made room for others"),
     SNAPSHOT("tracker_memory_used", tracker.memory_used, BTH_GAUGE, BTH_BYTES, "memory used, bytes"),
     SNAPSHOT("tracker_memory_size", tracker.memory_size, BTH_GAUGE, BTH_BYTES, "memory there is, bytes"),
+    {"announces", "announces", BTH_OF_ANNOUNCES, offsetof(trk_counters, results), BTH_COUNTER, BTH_PLAIN, NULL, {&forms, &results}},
     END,
 };
 
@@ -114,13 +129,16 @@ static apr_uint64_t seconds_left(const apr_uint64_t *bytes_left, const apr_uint6
     return bytes == 0 ? 0 : rate == 0 ? BTH_UNKNOWN : bytes / rate;
 }
 
-void bth_snapshot_take(bth_snapshot *snapshot, const seed_counters *page, trk_swarms *swarms, cat_catalog *catalog)
+void bth_snapshot_take(bth_snapshot *snapshot, const seed_counters *page, const trk_counters *announces, trk_swarms *swarms,
+                       cat_catalog *catalog)
 {
     apr_int64_t torrents = 0;
     apr_time_t now = seed_now();
 
     memset(snapshot, 0, sizeof *snapshot);
     snapshot->page = page;
+    snapshot->announces = announces;
+    snapshot->announce_rate = trk_announce_rate(announces, apr_time_now());
     if (swarms)
         trk_swarms_totals(swarms, &snapshot->tracker);
     if (catalog && cat_count(catalog, &torrents) == APR_SUCCESS && torrents > 0)
@@ -149,8 +167,8 @@ static int count_of(const bth_figure *figure, int from)
 static void fill(const bth_snapshot *snapshot, bth_row *row)
 {
     const bth_figure *figure = row->figure;
-    const void *base = figure->source == BTH_OF_PAGE ? (const void *)snapshot->page : snapshot;
-    const char *at = (const char *)base + figure->offset;
+    const void *const bases[] = {[BTH_OF_PAGE] = snapshot->page, [BTH_OF_ANNOUNCES] = snapshot->announces, [BTH_OF_SNAPSHOT] = snapshot};
+    const char *at = (const char *)bases[figure->source] + figure->offset;
 
     for (int i = 0; i < BTH_LABELS_MAX; i++) {
         const bth_label *label = figure->labels[i];
@@ -216,9 +234,9 @@ const char *bth_row_text(const bth_row *row, char text[BTH_ROW_TEXT])
         apr_cpystrn(text, word_of(row), BTH_ROW_TEXT);
     else if (row->value == BTH_UNKNOWN)
         apr_cpystrn(text, "-1", BTH_ROW_TEXT);
-    else if (row->figure->unit == BTH_MICROSECONDS)
-        snprintf(text, BTH_ROW_TEXT, "%" APR_UINT64_T_FMT ".%03u", row->value / APR_USEC_PER_SEC,
-                 (unsigned)(row->value % APR_USEC_PER_SEC / 1000));
+    else if (row->figure->unit == BTH_MILLIONTHS)
+        snprintf(text, BTH_ROW_TEXT, "%" APR_UINT64_T_FMT ".%03u", row->value / 1000000,
+                 (unsigned)(row->value % 1000000 / 1000));
     else
         snprintf(text, BTH_ROW_TEXT, "%" APR_UINT64_T_FMT, row->value);
     return text;

@@ -5,12 +5,15 @@
 
 #include "catalog/catalog.h"
 #include "seeder/counters.h"
+#include "tracker/counters.h"
 #include "tracker/swarms.h"
 
 /* What is not on the page of counters, or must be reckoned, at one moment. */
 typedef struct {
     const seed_counters *page;
+    const trk_counters *announces;
     trk_totals tracker;
+    apr_uint64_t announce_rate; /* millionths a second */
     apr_uint64_t torrents;     /* published */
     apr_uint64_t banned;       /* addresses, now */
     apr_uint64_t upload_rate;  /* bytes a second; 0, as the next two, if the seeder does not measure any more */
@@ -22,8 +25,9 @@ typedef struct {
 
 #define BTH_UNKNOWN APR_UINT64_MAX
 
-/** Looks. What is NULL counts for nothing, but for the page. Any thread; takes the tracker's locks one by one. */
-void bth_snapshot_take(bth_snapshot *snapshot, const seed_counters *page, trk_swarms *swarms, cat_catalog *catalog);
+/** Looks. `swarms` and `catalog` may be NULL. Any thread; takes the tracker's locks one by one. */
+void bth_snapshot_take(bth_snapshot *snapshot, const seed_counters *page, const trk_counters *announces, trk_swarms *swarms,
+                       cat_catalog *catalog);
 
 typedef enum {
     BTH_COUNTER, /* only rises, or begins anew */
@@ -31,9 +35,9 @@ typedef enum {
     BTH_STATE /* an index into `words` */
 } bth_figure_kind;
 
-typedef enum { BTH_PLAIN, BTH_BYTES, BTH_BYTES_A_SECOND, BTH_SECONDS, BTH_MICROSECONDS /* told in seconds */ } bth_figure_unit;
+typedef enum { BTH_PLAIN, BTH_BYTES, BTH_BYTES_A_SECOND, BTH_SECONDS, BTH_MILLIONTHS /* told as a fraction */ } bth_figure_unit;
 
-typedef enum { BTH_OF_PAGE, BTH_OF_SNAPSHOT } bth_figure_source;
+typedef enum { BTH_OF_PAGE, BTH_OF_ANNOUNCES, BTH_OF_SNAPSHOT } bth_figure_source;
 
 enum { BTH_LABELS_MAX = 2 };
 
@@ -83,7 +87,7 @@ const char *bth_row_name(const bth_row *row, char text[BTH_ROW_TEXT]);
 /** The same for people: "peers closed, gone". @return `text` */
 const char *bth_row_label(const bth_row *row, char text[BTH_ROW_TEXT]);
 
-/** The value: an integer (-1: unknown), seconds with a fraction, or a word. @return `text` */
+/** The value: an integer (-1: unknown), a fraction, or a word. @return `text` */
 const char *bth_row_text(const bth_row *row, char text[BTH_ROW_TEXT]);
 
 /** Does it say no more than that something never happened? People need not see it. */

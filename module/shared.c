@@ -15,7 +15,7 @@
 #include "module/config.h"
 
 /* The number rises when the layout of bth_shared changes. */
-#define RETAINED_KEY "mod_bthttp-shared-1"
+#define RETAINED_KEY "mod_bthttp-shared-2"
 
 static apr_status_t make_segment(void **memory, apr_size_t size, apr_pool_t *pool)
 {
@@ -40,6 +40,21 @@ static apr_status_t prepare_counters(bth_shared *shared, apr_pool_t *pool)
     seed_counters_init(memory);
     shared->counters = memory;
     shared->counters_size = seed_counters_size();
+    return APR_SUCCESS;
+}
+
+static apr_status_t prepare_announces(bth_shared *shared, apr_pool_t *pool)
+{
+    apr_status_t status;
+    void *memory;
+
+    if (shared->announces && trk_counters_usable(shared->announces, shared->announces_size))
+        return APR_SUCCESS;
+    if ((status = make_segment(&memory, trk_counters_size(), pool)) != APR_SUCCESS)
+        return status;
+    trk_counters_init(memory);
+    shared->announces = memory;
+    shared->announces_size = trk_counters_size();
     return APR_SUCCESS;
 }
 
@@ -97,6 +112,8 @@ apr_status_t bth_shared_prepare(bth_shared **result, server_rec *s, apr_size_t s
         status = seed_mailbox_create(&shared->mailbox, pool);
     if (status == APR_SUCCESS)
         status = prepare_counters(shared, pool);
+    if (status == APR_SUCCESS)
+        status = prepare_announces(shared, pool);
     if (status == APR_SUCCESS)
         status = prepare_swarms(shared, swarms_size, pool);
     if (status == APR_SUCCESS && !shared->names && (status = make_segment(&memory, sizeof *shared->names, pool)) == APR_SUCCESS) {

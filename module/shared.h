@@ -7,6 +7,7 @@
 
 #include "seeder/counters.h"
 #include "seeder/mailbox.h"
+#include "tracker/counters.h"
 #include "tracker/swarms.h"
 
 enum { BTH_LISTENERS_MAX = 16, BTH_NAMES_MAX = 256, BTH_NAME_ADDRESSES = 4 };
@@ -36,6 +37,8 @@ typedef struct {
     seed_mailbox *mailbox;
     seed_counters *counters;
     apr_size_t counters_size; /* bytes */
+    trk_counters *announces;
+    apr_size_t announces_size; /* bytes */
     void *swarms;
     apr_size_t swarms_size; /* bytes */
     int swarms_fresh;       /* just made: saved swarms may be loaded */

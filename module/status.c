@@ -45,7 +45,7 @@ static int send_page(request_rec *r, const char *type, writer *write)
     apr_size_t length;
     void *copy;
 
-    bth_snapshot_take(&snapshot, child->shared->counters, child->swarms, child->catalog);
+    bth_snapshot_take(&snapshot, child->shared->counters, child->shared->announces, child->swarms, child->catalog);
     bt_buf_init(&body, BODY_MAX);
     write(&body, &snapshot);
     if (body.status != APR_SUCCESS) {

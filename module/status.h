@@ -1,5 +1,5 @@
-/* What the module has done, in numbers: status, status.json and metrics. Under BTHTTPPath they answer to this machine only; mounted
- * elsewhere, to whom httpd lets in. */
+/* What the module has done, in numbers: status, status.json and metrics. Under BTHTTPPath they answer to this machine
+ * only; mounted elsewhere, to whom httpd lets in. */
 #ifndef BTH_STATUS_H
 #define BTH_STATUS_H
 

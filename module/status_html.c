@@ -86,7 +86,7 @@ static const char *readable(const bth_row *row, char text[BTH_ROW_TEXT])
     case BTH_SECONDS:
         time_span(row->value, text);
         break;
-    case BTH_MICROSECONDS:
+    case BTH_MILLIONTHS:
         return bth_row_text(row, text);
     case BTH_PLAIN:
         grouped(row->value, text);

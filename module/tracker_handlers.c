@@ -11,6 +11,7 @@
 #include "module/seed_address.h"
 #include "module/torrent_response.h"
 #include "module/tracker_policy.h"
+#include "tracker/counters.h"
 #include "tracker/http.h"
 
 /* 200 peers of either family and a scrape of 100 hashes fit many times. */
@@ -57,6 +58,17 @@ static const char *standing_text(cat_standing standing)
     return "this server does not publish that torrent";
 }
 
+/* Every announce is counted once, as what came of it. */
+static void count(const request_rec *r, trk_result result)
+{
+    trk_count_announce(bth_this_child()->shared->announces, TRK_FORM_HTTP, result, r->request_time);
+}
+
+static trk_result standing_result(cat_standing standing)
+{
+    return standing == CAT_CHANGED ? TRK_RESULT_CHANGED : standing == CAT_PROTECTED ? TRK_RESULT_PROTECTED : TRK_RESULT_UNKNOWN;
+}
+
 static int answer_announce(request_rec *r, const trk_announce *announce)
 {
     trk_address from, local, seeds[BTH_SEEDS_MAX];
@@ -64,6 +76,7 @@ static int answer_announce(request_rec *r, const trk_announce *announce)
     int seed_count = bth_seed_addresses(r, seeds);
     trk_answer *answer = apr_palloc(r->pool, sizeof *answer);
     apr_uint64_t random = 0;
+    apr_status_t status;
     bt_buf body;
 
     RAND_bytes((unsigned char *)&random, sizeof random);
@@ -71,8 +84,9 @@ static int answer_announce(request_rec *r, const trk_announce *announce)
     policy = bth_tracker_policy(&local);
     bth_wire_address(r->useragent_addr, &from);
     from.port = announce->port;
-    trk_swarms_announce(bth_this_child()->swarms, &policy, announce, &from, seeds, seed_count, r->request_time, random,
-                        answer);
+    status = trk_swarms_announce(bth_this_child()->swarms, &policy, announce, &from, seeds, seed_count, r->request_time, random,
+                                 answer);
+    count(r, trk_result_of(status));
     bt_buf_init(&body, BODY_MAX);
     trk_http_answer(&body, announce, answer, &from);
     return send_answer(r, &body);
@@ -99,11 +113,15 @@ int bth_announce_handler(request_rec *r)
 
     if (answer != OK)
         return answer;
-    if (trk_announce_parse(r->args ? r->args : "", r->args ? strlen(r->args) : 0, &announce, &failure) != APR_SUCCESS)
+    if (trk_announce_parse(r->args ? r->args : "", r->args ? strlen(r->args) : 0, &announce, &failure) != APR_SUCCESS) {
+        count(r, TRK_RESULT_BAD_REQUEST);
         return send_failure(r, failure, 0);
+    }
     standing = bth_gate_find(&announce.hash, r->pool, r->connection->current_thread, &entry);
-    if (standing != CAT_PUBLISHED)
+    if (standing != CAT_PUBLISHED) {
+        count(r, standing_result(standing));
         return send_failure(r, standing_text(standing), standing == CAT_UNKNOWN ? RETRY_MINUTES : 0);
+    }
     return answer_announce(r, &announce);
 }
 

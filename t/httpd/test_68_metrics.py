@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse
 
+from bencode import decode
 from httpd import WELL_KNOWN
 from test_64_status import SIZE, told
 from waiting import wait_for
@@ -14,7 +15,7 @@ from wire import Peer
 
 LOCAL = "127.0.0.1"
 STATES = ["off", "walking", "making", "watching"]
-LABELS = {"bthttp_closed": ["reason"]}
+LABELS = {"bthttp_closed": ["reason"], "bthttp_announces": ["form", "result"]}
 
 
 @pytest.fixture
@@ -198,13 +199,13 @@ def test_the_page(server):
 
 
 def test_the_page_has_all_figures(server):
-    """But of the reasons for which peers were closed those that there were."""
+    """But of the reasons for which peers were closed, and of the results of announces, those that there were."""
     with Peer((server.host, server.port), server.made.hash) as peer:
         peer.interest()
     wait_for("it to be gone", lambda: server.closed("gone") == 1)
     labels = {label for table in page(server).tables.values() for label in table}
     documentation = {family.documentation for family in metrics(server).values()}
-    assert labels - {"peers closed, gone"} == documentation - {"peers closed"}
+    assert labels - {"peers closed, gone"} == documentation - {"peers closed", "announces"}
 
 
 def test_page_and_json_in_a_place_of_their_own(httpd):
@@ -212,3 +213,35 @@ def test_page_and_json_in_a_place_of_their_own(httpd):
     assert "Seed" in page(server, "/swarms").tables and "Seed" in page(server, "/swarms/here").tables
     response = server.get("/swarms/status.json")
     assert response.header("Content-Type") == "application/json" and told(json.loads(response.body)) == told(server.status())
+
+
+def test_announces_are_counted_by_what_came_of_them(httpd, content):
+    """Each once, and none is lost in a graceful restart."""
+    server = httpd(conf="BTHTTPTrackerPrivateAddresses deny\nBTHTTPTrackerMemory 1M")
+    for name in ["f.bin", "changed.bin", "protected/f.bin"]:
+        server.put(name, content(SIZE, len(name)))
+    hashes = {name: server.torrent(f"/{name}").hash for name in ["f.bin", "changed.bin", "protected/f.bin"]}
+    assert page(server).tables["Tracker"]["announces a second"] == ("0.000", "0.000")
+    server.put("changed.bin", content(SIZE, 77))
+    server.put("protected/.htaccess", b"Require local\n")
+
+    assert b"failure reason" not in server.announce(hashes["f.bin"], raw="&event=stopped")
+    for _ in range(2):
+        assert b"failure reason" not in server.announce(hashes["f.bin"], port=7001)  # from 127.0.0.1
+    for _ in range(3):
+        assert b"failure reason" in server.announce(b"?" * 20, port=7001)
+    for _ in range(4):
+        assert b"failure reason" in decode(server.get(f"{WELL_KNOWN}/announce?info_hash=short").body)
+    wait_for("the change to be noticed", lambda: b"changed" in server.announce(hashes["changed.bin"], port=7001).get(b"failure reason", b""))
+    assert server.get("/protected/f.bin", {"X-BT-Accept": "torrent"}).header("X-BT-Status") == "protected"
+    assert b"public" in server.announce(hashes["protected/f.bin"], port=7001)[b"failure reason"]
+    counted = server.status()["announces"]["http"]
+    assert (counted["bad-request"], counted["unknown"], counted["ok"]) == (4, 3, 1)
+    assert counted["private-address"] >= 2 and counted["changed"] >= 1 and counted["protected"] == 1
+    assert sum(counted.values()) == sum("/announce?" in line for line in server.accesses())
+    assert counted["full"] == counted["failed"] == 0
+    wait_for("a rate of all of them", lambda: abs(server.status()["tracker_announce_rate"] - sum(counted.values()) / 60) < 0.001)
+    server.graceful()
+    assert server.status()["announces"]["http"] == counted
+    assert value(metrics(server), "announces", "http", "unknown") == 3
+    assert page(server).tables["Tracker"]["announces, http, unknown"] == ("3", "3")
