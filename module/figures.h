@@ -8,6 +8,14 @@
 #include "tracker/counters.h"
 #include "tracker/swarms.h"
 
+enum { BTH_TOP_MAX = 20 };
+
+/* A swarm among the largest. */
+typedef struct {
+    trk_large swarm;
+    const char *name; /* any bytes; "" if it is not published any more */
+} bth_top;
+
 /* What is not on the page of counters, or must be reckoned, at one moment. */
 typedef struct {
     const seed_counters *page;
@@ -21,6 +29,8 @@ typedef struct {
     apr_uint64_t saturated;    /* 1: the upload is at its limit */
     apr_uint64_t hashing_left; /* seconds, or BTH_UNKNOWN */
     apr_uint64_t scan_left;    /* likewise */
+    bth_top top[BTH_TOP_MAX];  /* largest first; filled by bth_top_find */
+    int top_count;
 } bth_snapshot;
 
 #define BTH_UNKNOWN APR_UINT64_MAX

@@ -11,6 +11,7 @@
 #include "module/metrics.h"
 #include "module/status_html.h"
 #include "module/status_json.h"
+#include "module/top.h"
 #include "module/torrent_response.h"
 
 enum { BODY_MAX = 256 * 1024 };
@@ -37,7 +38,7 @@ static int check_request(request_rec *r, const char *handler)
     return r->filename && !strncmp(r->filename, "bthttp:", 7) && !is_local(r) ? HTTP_FORBIDDEN : OK;
 }
 
-static int send_page(request_rec *r, const char *type, writer *write)
+static int send_page(request_rec *r, const char *type, writer *write, int has_top)
 {
     const bth_child *child = bth_this_child();
     bth_snapshot snapshot;
@@ -46,6 +47,8 @@ static int send_page(request_rec *r, const char *type, writer *write)
     void *copy;
 
     bth_snapshot_take(&snapshot, child->shared->counters, child->shared->announces, child->swarms, child->catalog);
+    if (has_top)
+        bth_top_find(&snapshot, r->pool, child->swarms, child->catalog);
     bt_buf_init(&body, BODY_MAX);
     write(&body, &snapshot);
     if (body.status != APR_SUCCESS) {
@@ -74,14 +77,14 @@ int bth_status_handler(request_rec *r)
     if (answer != OK)
         return answer;
     if (wants_json(r))
-        return send_page(r, "application/json", bth_write_json);
+        return send_page(r, "application/json", bth_write_json, 1);
     apr_table_setn(r->headers_out, "Content-Security-Policy", BTH_STATUS_POLICY);
-    return send_page(r, "text/html; charset=utf-8", bth_write_html);
+    return send_page(r, "text/html; charset=utf-8", bth_write_html, 1);
 }
 
 int bth_metrics_handler(request_rec *r)
 {
     int answer = check_request(r, "bthttp-metrics");
 
-    return answer != OK ? answer : send_page(r, BTH_METRICS_TYPE, bth_write_metrics);
+    return answer != OK ? answer : send_page(r, BTH_METRICS_TYPE, bth_write_metrics, 0);
 }

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "module/escape.h"
+
 static const char head[] = "<!DOCTYPE html>\n"
                            "<html lang=\"en\">\n"
                            "<head>\n"
@@ -17,9 +19,10 @@ static const char head[] = "<!DOCTYPE html>\n"
                            "h2 { break-after: avoid; }\n"
                            "table { border-collapse: collapse; width: 100%; }\n"
                            "tr { border-bottom: 1px solid #8884; break-inside: avoid; }\n"
-                           "th { font-weight: normal; text-align: left; }\n"
+                           "th { font-weight: normal; overflow-wrap: anywhere; text-align: left; }\n"
                            "th, td { padding: .2em 0 .2em 1em; }\n"
                            "th:first-child { padding-left: 0; }\n"
+                           "th + th { text-align: right; }\n"
                            "td { font-variant-numeric: tabular-nums; text-align: right; white-space: nowrap; }\n"
                            "</style>\n"
                            "</head>\n"
@@ -104,6 +107,23 @@ static void add_row(bt_buf *body, const bth_row *row)
                   bth_row_text(row, exact), readable(row, text));
 }
 
+static void add_top(bt_buf *body, const bth_snapshot *snapshot)
+{
+    char hex[2 * BT_HASH_SIZE + 1];
+
+    bt_buf_add_string(body, "<section>\n<h2>Largest swarms</h2>\n<table>\n<tr><th scope=\"col\">torrent</th><th scope=\"col\">seeds</th>"
+                            "<th scope=\"col\">leechers</th><th scope=\"col\">downloaded</th></tr>\n");
+    for (int i = 0; i < snapshot->top_count; i++) {
+        const trk_large *swarm = &snapshot->top[i].swarm;
+
+        bt_hex(hex, swarm->hash.b, sizeof swarm->hash.b);
+        bt_buf_printf(body, "<tr><th scope=\"row\" title=\"%s\"><bdi>", hex);
+        bth_add_html(body, *snapshot->top[i].name ? snapshot->top[i].name : hex);
+        bt_buf_printf(body, "</bdi></th><td>%u</td><td>%u</td><td>%u</td></tr>\n", swarm->seeds, swarm->leechers, swarm->downloaded);
+    }
+    bt_buf_add_string(body, "</table>\n</section>\n");
+}
+
 void bth_write_html(bt_buf *body, const bth_snapshot *snapshot)
 {
     const bth_section *section = NULL;
@@ -118,5 +138,7 @@ void bth_write_html(bt_buf *body, const bth_snapshot *snapshot)
             add_row(body, &row);
     }
     bt_buf_add_string(body, "</table>\n</section>\n");
+    if (snapshot->top_count)
+        add_top(body, snapshot);
     bt_buf_add_string(body, tail);
 }

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "module/escape.h"
+
 /* Objects that are open, by the path of the last row: "closed" while at "closed.gone". */
 typedef struct {
     bt_buf *body;
@@ -53,6 +55,23 @@ static void open_objects(writer *w, const char *path, apr_size_t done)
     add_key(w, path + done, strlen(path + done));
 }
 
+static void add_top(writer *w, const bth_snapshot *snapshot)
+{
+    char hex[2 * BT_HASH_SIZE + 1];
+
+    add_key(w, "top", strlen("top"));
+    bt_buf_add_string(w->body, "[");
+    for (int i = 0; i < snapshot->top_count; i++) {
+        const trk_large *swarm = &snapshot->top[i].swarm;
+
+        bt_hex(hex, swarm->hash.b, sizeof swarm->hash.b);
+        bt_buf_printf(w->body, "%s\n{\"info_hash\": \"%s\", \"name\": \"", i ? "," : "", hex);
+        bth_add_json(w->body, snapshot->top[i].name);
+        bt_buf_printf(w->body, "\", \"seeds\": %u, \"leechers\": %u, \"downloaded\": %u}", swarm->seeds, swarm->leechers, swarm->downloaded);
+    }
+    bt_buf_add_string(w->body, "]");
+}
+
 void bth_write_json(bt_buf *body, const bth_snapshot *snapshot)
 {
     writer w = {body, "", 1};
@@ -68,5 +87,6 @@ void bth_write_json(bt_buf *body, const bth_snapshot *snapshot)
         bt_buf_printf(body, "%s%s%s", quote, bth_row_text(&row, text), quote);
     }
     close_others(&w, "");
+    add_top(&w, snapshot);
     bt_buf_add_string(body, "\n}\n");
 }

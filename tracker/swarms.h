@@ -87,6 +87,21 @@ typedef struct {
 
 void trk_swarms_totals(trk_swarms *swarms, trk_totals *totals);
 
+enum { TRK_LARGEST_LOOKS = 1024 * 1024 /* swarms */ };
+
+typedef struct {
+    bt_infohash hash;
+    apr_uint32_t seeds, leechers, downloaded; /* the own seed is not counted in here */
+} trk_large;
+
+/**
+ * Finds the swarms with the most peers, largest first, by looking at all of them, or at TRK_LARGEST_LOOKS (and some) if
+ * there are more. Takes shards' locks, one at a time and never for long.
+ * @param from  the shard to begin with (any number): in a very large table another part is looked at each time
+ * @return how many, at most `max`
+ */
+int trk_swarms_largest(trk_swarms *swarms, trk_large *large, int max, unsigned from);
+
 /**
  * Saves the live peers, with a checksum, and loads them again if they are younger than `interval`.
  * @return what the file system says; APR_EINVAL if the file is damaged or too old (nothing was loaded)

@@ -3,6 +3,7 @@ import json
 import math
 import re
 from html.parser import HTMLParser
+from urllib.parse import quote
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse
@@ -72,7 +73,7 @@ def test_all_figures_are_those_of_status_json(server):
     state = families.pop("bthttp_scan_state")
     assert state.type == "stateset"
     assert [(s.labels, s.value) for s in state.samples] == [({"bthttp_scan_state": word}, word == "off") for word in STATES]
-    names = told(before) - {"scan.state"}
+    names = told(before) - {"scan.state", "top"}
     assert sum(len(family.samples) for family in families.values()) == len(names)
     later = dict(flat(after))
     for name, number in flat(before):
@@ -245,3 +246,38 @@ def test_announces_are_counted_by_what_came_of_them(httpd, content):
     assert server.status()["announces"]["http"] == counted
     assert value(metrics(server), "announces", "http", "unknown") == 3
     assert page(server).tables["Tracker"]["announces, http, unknown"] == ("3", "3")
+
+
+def announce_many(server, info_hash, seeds, leechers):
+    for i in range(seeds + leechers):
+        server.announce(info_hash, port=7001, left=0 if i < seeds else 1, source=f"127.9.1.{i + 1}")
+
+
+def test_the_largest_swarms(httpd, content):
+    """In order, with their names whatever these are, and no more than 20."""
+    server = httpd(conf="BTHTTPMinSize 1K")
+    names = ['<b>"x" & \'y\'.bin', "\\ \u202e\u00e9\u20ac.bin"] + [f"{n}.bin" for n in range(9)]
+    torrents = {}
+    for n, name in enumerate(names):
+        server.put(name, content(5000, n))
+        torrents[name] = server.torrent("/" + quote(name))
+    assert server.status()["top"] == []
+    for n, name in enumerate(names):
+        announce_many(server, torrents[name].v1, 1, 14 - n)
+    announce_many(server, torrents[names[1]].v2[:20], 2, 30)
+    wanted = [{"info_hash": torrents[name].v1.hex(), "name": name, "seeds": 1, "leechers": 14 - n, "downloaded": 0}
+              for n, name in enumerate(names)]
+    wanted.insert(0, {"info_hash": torrents[names[1]].v2[:20].hex(), "name": names[1], "seeds": 2, "leechers": 30, "downloaded": 0})
+    assert server.status()["top"] == wanted
+
+    shown = page(server)
+    assert set(names) <= set(shown.tables["Largest swarms"]) and "b" not in shown.tags
+
+    for name in names[2:]:
+        announce_many(server, torrents[name].v2[:20], 0, 1)
+    assert len(server.status()["top"]) == 20, "of 21"
+    server.put(names[0], content(5000, 99))
+    wait_for("the change to be noticed", lambda: b"failure reason" in server.announce(torrents[names[0]].v1))
+    top = server.status()["top"]
+    assert len(top) == 20 and names[0] not in {swarm["name"] for swarm in top}, "what is withdrawn is not there any more"
+    assert sum(swarm["seeds"] + swarm["leechers"] == 1 for swarm in top) == 9
