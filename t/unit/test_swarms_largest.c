@@ -70,6 +70,26 @@ static void the_largest_of_many_are_found(void **state)
     kit_free(swarms);
 }
 
+/* The largest swarm of too many is found from where it is, and not from just behind it. */
+static void no_more_is_looked_at_than_promised(void **state)
+{
+    enum { SWARMS = 400000 };
+    trk_swarms *swarms = kit_new(64 * TRK_MEMORY_MIN);
+    trk_large large[MAX];
+    bt_infohash hash = kit_hash(7);
+    unsigned shard = trk_shard_of(trk_hash(swarms, hash.b, sizeof hash.b));
+
+    (void)state;
+    for (uint32_t swarm = 0; swarm < SWARMS; swarm++)
+        fill(swarms, swarm, 0, 1);
+    fill(swarms, 7, 0, 9);
+    assert_int_equal(trk_swarms_largest(swarms, large, MAX, shard), MAX);
+    assert_int_equal(large[0].leechers, 9);
+    assert_int_equal(trk_swarms_largest(swarms, large, MAX, shard + 1), MAX);
+    assert_int_equal(large[0].leechers, 1);
+    kit_free(swarms);
+}
+
 static void *come_and_go(void *baton)
 {
     trk_swarms *swarms = baton;
@@ -116,6 +136,7 @@ int main(void)
         cmocka_unit_test(an_empty_table_has_none),
         cmocka_unit_test(few_are_told_in_order_with_their_numbers),
         cmocka_unit_test(the_largest_of_many_are_found),
+        cmocka_unit_test(no_more_is_looked_at_than_promised),
         cmocka_unit_test(swarms_may_come_and_go),
     };
 
