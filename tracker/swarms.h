@@ -87,7 +87,7 @@ typedef struct {
 
 void trk_swarms_totals(trk_swarms *swarms, trk_totals *totals);
 
-enum { TRK_LARGEST_LOOKS = 256 * 1024 /* swarms: some 0.2 s */ };
+enum { TRK_LARGEST_LOOKS = 256 * 1024 /* swarms */ };
 
 typedef struct {
     bt_infohash hash;
