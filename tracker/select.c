@@ -28,6 +28,11 @@ static int is_self(const trk_asking *asking, const trk_peer *peer)
            memcmp(peer->wire, asking->self->wire, trk_wire_size(peer->is_v6)) == 0;
 }
 
+static int can_be_told(const trk_asking *asking, const trk_peer *peer)
+{
+    return !is_self(asking, peer) && (!asking->one_family || peer->is_v6 == asking->self->is_v6);
+}
+
 static void name(const trk_peer *peer, trk_answer *answer)
 {
     if (peer->is_v6)
@@ -39,7 +44,7 @@ static void name(const trk_peer *peer, trk_answer *answer)
 /* @return 1 if the peer was named */
 static int name_if_fit(const trk_peer *peer, const trk_asking *asking, trk_answer *answer)
 {
-    if (is_self(asking, peer) || is_own_seed(asking, peer) || (asking->self->is_seed && peer->is_seed) ||
+    if (!can_be_told(asking, peer) || is_own_seed(asking, peer) || (asking->self->is_seed && peer->is_seed) ||
         trk_age(peer->seen, asking->now) > asking->limit ||
         (!asking->allow_private && trk_address_is_private(peer->wire, peer->is_v6)))
         return 0;
@@ -157,7 +162,7 @@ void trk_select(const trk_swarms *view, const trk_swarm *swarm, trk_asking *aski
         memcpy(seed.wire, asking->seeds[i].ip, ip_size);
         seed.wire[ip_size] = (unsigned char)(asking->seeds[i].port >> 8);
         seed.wire[ip_size + 1] = (unsigned char)(asking->seeds[i].port & 0xff);
-        if (is_self(asking, &seed))
+        if (!can_be_told(asking, &seed))
             continue;
         name(&seed, answer);
         want--;
@@ -169,7 +174,7 @@ void trk_select(const trk_swarms *view, const trk_swarm *swarm, trk_asking *aski
         draw_small(view, swarm, asking, answer);
         return;
     }
-    part = share(want, family(swarm, own, asking), family(swarm, !own, asking));
+    part = asking->one_family ? want : share(want, family(swarm, own, asking), family(swarm, !own, asking));
     draw_family(view, swarm, own, part, asking, answer);
     draw_family(view, swarm, !own, want - part, asking, answer);
 }

@@ -55,6 +55,7 @@ typedef struct {
     const trk_address *seeds; /* normal ones */
     int seed_count;
     int want, allow_private;
+    int one_family; /* name only peers of its own */
     uint32_t now, limit;
     uint64_t random;
 } trk_asking;

@@ -129,6 +129,7 @@ apr_status_t trk_swarms_announce(trk_swarms *swarms, const trk_policy *policy, c
                           .seed_count = seed_count,
                           .want = announce->numwant < TRK_NUMWANT_MAX ? announce->numwant : TRK_NUMWANT_MAX,
                           .allow_private = policy->allow_private_peers,
+                          .one_family = announce->one_family,
                           .now = a.now,
                           .limit = a.limit,
                           .random = a.random};
