@@ -105,7 +105,7 @@ static apr_size_t answer_connect(const request *q)
 
 static apr_size_t answer_error(const request *q, const char *text)
 {
-    apr_size_t length = strnlen(text, TRK_UDP_ANSWER_MAX - ANSWER_HEADER);
+    apr_size_t length = strnlen(text, TRK_UDP_ANSWER_MAX - 1 - ANSWER_HEADER);
 
     begin(q, ERROR);
     memcpy(q->answer + ANSWER_HEADER, text, length);
