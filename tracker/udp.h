@@ -8,7 +8,8 @@
 enum {
     TRK_UDP_ANSWER_MAX = 1200, /* bytes: one packet on every path */
     TRK_UDP_SCRAPE_MAX = 74,   /* hashes; of more, the first ones are answered */
-    TRK_UDP_REQUEST_MAX = 16 + TRK_UDP_SCRAPE_MAX * BT_HASH_SIZE, /* bytes; what follows is passed over, and may be cut off */
+    TRK_UDP_REQUEST_MAX =
+        16 + TRK_UDP_SCRAPE_MAX * BT_HASH_SIZE, /* bytes; what follows is passed over, and may be cut off */
     TRK_UDP_SEEDS_MAX = 16
 };
 

@@ -1,7 +1,7 @@
-/* Any datagrams to the tracker by UDP: each input is a row of them (one byte that says who sends it, two of length, and the
- * bytes), as they are and again with the right connection id, which no chance would hit. Whatever is sent: an answer fits,
- * has the form that its action says, goes on with the request's transaction; who is not validated gets no more than was
- * sent; and the swarms are sound afterwards. */
+/* Any datagrams to the tracker by UDP: each input is a row of them (one byte that says who sends it, two of length, and
+ * the bytes), as they are and again with the right connection id, which no chance would hit. Whatever is sent: an
+ * answer fits, has the form that its action says, goes on with the request's transaction; who is not validated gets no
+ * more than was sent; and the swarms are sound afterwards. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -83,7 +83,8 @@ static void fill_both_families(uint32_t swarm, uint32_t of_each)
     trk_answer answer;
 
     for (uint32_t i = 0; i < of_each; i++) {
-        kit_send(world.tracker.swarms, swarm, kit_v4(0xcb000000 + i, 6881), i % 2 ? 1 : 0, TRK_EVENT_STARTED, kit_start, &answer);
+        kit_send(world.tracker.swarms, swarm, kit_v4(0xcb000000 + i, 6881), i % 2 ? 1 : 0, TRK_EVENT_STARTED, kit_start,
+                 &answer);
         kit_send(world.tracker.swarms, swarm, kit_v6(i, 6881), i % 2 ? 1 : 0, TRK_EVENT_STARTED, kit_start, &answer);
     }
 }
@@ -236,14 +237,21 @@ static void test_an_announce_of_fewer_than_98_bytes_is_silence(void **state)
 
 static void test_longer_packets_and_unknown_options_are_passed_over(void **state)
 {
-    static const char *const options[] = {"\x02\x09/announce\x00", "\x01\x01\x01\x02\x01/\x01", "\x63\x04" "abcd\x00",
-                                          "\x02\xff/cut off", "\x00junk behind the end", "\x02"};
+    static const struct {
+        unsigned char bytes[24];
+        size_t length;
+    } options[] = {{"\x02\x09/announce", 12},        /* ends with an end of options */
+                   {"\x01\x01\x01\x02\x01/\x01", 7}, /* nothing, and a URL in the midst of it */
+                   {"\x63\x04what", 7},              /* of the future */
+                   {"\x02\xff/cut off", 10},
+                   {"\0behind the end", 15},
+                   {"\x02", 1}};
     unsigned char packet[KIT_PACKET];
 
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
         kit_write_announce(packet, kit_connect(&world, v4, kit_start), 1, 6881);
-        memcpy(packet + 98, options[i], strlen(options[i]));
-        assert_int_equal(kit_ask(&world, packet, 98 + strlen(options[i]), v4, kit_start).length, 20);
+        memcpy(packet + 98, options[i].bytes, options[i].length);
+        assert_int_equal(kit_ask(&world, packet, 98 + options[i].length, v4, kit_start).length, 20);
     }
     memset(packet + 98, 0xff, sizeof packet - 98);
     assert_int_equal(kit_ask(&world, packet, sizeof packet, v4, kit_start).length, 20);

@@ -54,8 +54,10 @@ static void test_scrape_byte_for_byte(void **state)
     kit_announce_with(&world, 2, v4, 64, 0, 8); /* has it all now */
     reply = scrape(1, 2, 0);
     assert_int_equal(reply.length, 8 + 2 * ENTRY);
-    assert_memory_equal(reply.bytes + 8, "\0\0\0\1\0\0\0\0\0\0\0\2"  /* complete, downloaded, incomplete */
-                                         "\0\0\0\1\0\0\0\1\0\0\0\0", 24);
+    assert_memory_equal(reply.bytes + 8,
+                        "\0\0\0\1\0\0\0\0\0\0\0\2" /* complete, downloaded, incomplete */
+                        "\0\0\0\1\0\0\0\1\0\0\0\0",
+                        24);
 }
 
 static void test_the_server_itself_is_counted(void **state)
@@ -81,9 +83,11 @@ static void test_what_is_not_published_has_zeros(void **state)
     world.seed_count = 1;
     reply = scrape(KIT_UNPUBLISHED - 1, 3, 0);
     assert_int_equal(reply.length, 8 + 3 * ENTRY);
-    assert_memory_equal(reply.bytes + 8, "\0\0\0\1\0\0\0\0\0\0\0\0"
-                                         "\0\0\0\0\0\0\0\0\0\0\0\0"
-                                         "\0\0\0\1\0\0\0\0\0\0\0\0", 36);
+    assert_memory_equal(reply.bytes + 8,
+                        "\0\0\0\1\0\0\0\0\0\0\0\0"
+                        "\0\0\0\0\0\0\0\0\0\0\0\0"
+                        "\0\0\0\1\0\0\0\0\0\0\0\0",
+                        36);
 }
 
 static void test_a_scrape_of_74_is_answered_whole(void **state)

@@ -1,4 +1,5 @@
-/* What the tests of the tracker's UDP form share: a tracker that publishes all but one info-hash, and requests in one line. */
+/* What the tests of the tracker's UDP form share: a tracker that publishes all but one info-hash, and requests in one
+ * line. */
 #ifndef UDP_KIT_H
 #define UDP_KIT_H
 
@@ -69,7 +70,8 @@ static inline uint64_t kit_get(const unsigned char *from, int bytes)
 }
 
 /* Sends a copy that is just as large, so that a byte read too far is noticed; and looks for one written too far. */
-static inline kit_reply kit_ask(const kit_world *world, const void *packet, size_t length, trk_address from, apr_time_t now)
+static inline kit_reply kit_ask(const kit_world *world, const void *packet, size_t length, trk_address from,
+                                apr_time_t now)
 {
     kit_reply reply = {.result = TRK_UDP_SILENT};
     unsigned char *answer = malloc(TRK_UDP_ANSWER_MAX), *copy = malloc(length ? length : 1);
@@ -110,7 +112,8 @@ static inline void kit_write_announce(unsigned char *packet, uint64_t id, uint32
     kit_put(packet + 96, port, 2);
 }
 
-static inline kit_reply kit_announce_by(const kit_world *world, uint64_t id, uint32_t swarm, trk_address from, apr_time_t now)
+static inline kit_reply kit_announce_by(const kit_world *world, uint64_t id, uint32_t swarm, trk_address from,
+                                        apr_time_t now)
 {
     unsigned char packet[98];
 
