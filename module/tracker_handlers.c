@@ -10,6 +10,7 @@
 #include "module/gate.h"
 #include "module/seed_address.h"
 #include "module/torrent_response.h"
+#include "module/tracker_rules.h"
 #include "tracker/http.h"
 
 /* 200 peers of either family and a scrape of 100 hashes fit many times. */
@@ -42,46 +43,18 @@ static int send_failure(request_rec *r, const char *reason, int retry_minutes)
     return send_answer(r, &body);
 }
 
-static const char *standing_text(cat_standing standing)
-{
-    switch (standing) {
-    case CAT_CHANGED:
-        return "the file changed: get a new torrent from the same URL";
-    case CAT_PROTECTED:
-        return "this file is no longer public";
-    case CAT_PUBLISHED:
-    case CAT_UNKNOWN:
-        break;
-    }
-    return "this server does not publish that torrent";
-}
-
-static int allows_private(request_rec *r)
-{
-    trk_address local;
-
-    switch (bth_server()->private_addresses) {
-    case BTH_PRIVATE_ALLOW:
-        return 1;
-    case BTH_PRIVATE_DENY:
-        return 0;
-    case BTH_PRIVATE_AUTO:
-        break;
-    }
-    bth_wire_address(r->connection->local_addr, &local);
-    return bth_is_private(&local);
-}
-
 static int answer_announce(request_rec *r, const trk_announce *announce)
 {
-    trk_policy policy = {bth_server()->tracker_interval, allows_private(r)};
-    trk_address from, seeds[BTH_SEEDS_MAX];
+    trk_policy policy;
+    trk_address local, from, seeds[BTH_SEEDS_MAX];
     int seed_count = bth_seed_addresses(r, seeds);
     trk_answer *answer = apr_palloc(r->pool, sizeof *answer);
     apr_uint64_t random = 0;
     bt_buf body;
 
     RAND_bytes((unsigned char *)&random, sizeof random);
+    bth_wire_address(r->connection->local_addr, &local);
+    policy = bth_tracker_policy(&local);
     bth_wire_address(r->useragent_addr, &from);
     from.port = announce->port;
     trk_swarms_announce(bth_this_child()->swarms, &policy, announce, &from, seeds, seed_count, r->request_time, random,
@@ -116,7 +89,7 @@ int bth_announce_handler(request_rec *r)
         return send_failure(r, failure, 0);
     standing = bth_gate_find(&announce.hash, r->pool, r->connection->current_thread, &entry);
     if (standing != CAT_PUBLISHED)
-        return send_failure(r, standing_text(standing), standing == CAT_UNKNOWN ? RETRY_MINUTES : 0);
+        return send_failure(r, bth_tracker_refusal(standing), standing == CAT_UNKNOWN ? RETRY_MINUTES : 0);
     return answer_announce(r, &announce);
 }
 
