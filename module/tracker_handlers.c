@@ -10,7 +10,7 @@
 #include "module/gate.h"
 #include "module/seed_address.h"
 #include "module/torrent_response.h"
-#include "module/tracker_policy.h"
+#include "module/tracker_rules.h"
 #include "tracker/counters.h"
 #include "tracker/http.h"
 
@@ -44,29 +44,10 @@ static int send_failure(request_rec *r, const char *reason, int retry_minutes)
     return send_answer(r, &body);
 }
 
-static const char *standing_text(cat_standing standing)
-{
-    switch (standing) {
-    case CAT_CHANGED:
-        return "the file changed: get a new torrent from the same URL";
-    case CAT_PROTECTED:
-        return "this file is no longer public";
-    case CAT_PUBLISHED:
-    case CAT_UNKNOWN:
-        break;
-    }
-    return "this server does not publish that torrent";
-}
-
 /* Every announce is counted once, as what came of it. */
 static void count(const request_rec *r, trk_result result)
 {
     trk_count_announce(bth_this_child()->shared->announces, TRK_FORM_HTTP, result, r->request_time);
-}
-
-static trk_result standing_result(cat_standing standing)
-{
-    return standing == CAT_CHANGED ? TRK_RESULT_CHANGED : standing == CAT_PROTECTED ? TRK_RESULT_PROTECTED : TRK_RESULT_UNKNOWN;
 }
 
 static int answer_announce(request_rec *r, const trk_announce *announce)
@@ -119,8 +100,8 @@ int bth_announce_handler(request_rec *r)
     }
     standing = bth_gate_find(&announce.hash, r->pool, r->connection->current_thread, &entry);
     if (standing != CAT_PUBLISHED) {
-        count(r, standing_result(standing));
-        return send_failure(r, standing_text(standing), standing == CAT_UNKNOWN ? RETRY_MINUTES : 0);
+        count(r, bth_tracker_result(standing));
+        return send_failure(r, bth_tracker_refusal(standing), standing == CAT_UNKNOWN ? RETRY_MINUTES : 0);
     }
     return answer_announce(r, &announce);
 }

@@ -72,7 +72,7 @@ trk_result trk_result_of(apr_status_t status)
 
 const char *trk_form_name(trk_form form)
 {
-    static const char *const names[TRK_FORMS] = {[TRK_FORM_HTTP] = "http"};
+    static const char *const names[TRK_FORMS] = {[TRK_FORM_HTTP] = "http", [TRK_FORM_UDP] = "udp"};
 
     return names[form];
 }

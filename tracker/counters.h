@@ -7,7 +7,7 @@
 #include <apr_time.h>
 
 /* The wire form of an announce. Keep trk_form_name() in step. */
-typedef enum { TRK_FORM_HTTP, TRK_FORMS } trk_form;
+typedef enum { TRK_FORM_HTTP, TRK_FORM_UDP, TRK_FORMS } trk_form;
 
 /* What came of it. Keep trk_result_name() in step. */
 typedef enum {

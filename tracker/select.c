@@ -31,6 +31,11 @@ static int is_self(const trk_asking *asking, const trk_peer *peer)
            memcmp(peer->wire, asking->self->wire, trk_wire_size(peer->is_v6)) == 0;
 }
 
+static int can_be_told(const trk_asking *asking, const trk_peer *peer)
+{
+    return !is_self(asking, peer) && (!asking->one_family || peer->is_v6 == asking->self->is_v6);
+}
+
 static void name(const trk_peer *peer, trk_answer *answer)
 {
     if (peer->is_v6)
@@ -41,7 +46,7 @@ static void name(const trk_peer *peer, trk_answer *answer)
 
 int trk_fits(const trk_peer *peer, const trk_asking *asking)
 {
-    return !is_self(asking, peer) && !is_own_seed(asking, peer) && !(asking->self->is_seed && peer->is_seed) &&
+    return can_be_told(asking, peer) && !is_own_seed(asking, peer) && !(asking->self->is_seed && peer->is_seed) &&
            trk_age(peer->seen, asking->now) <= asking->limit &&
            (asking->allow_private || !trk_address_is_private(peer->wire, peer->is_v6));
 }
@@ -211,7 +216,7 @@ static uint32_t name_own_seeds(const trk_asking *asking, uint32_t want, trk_answ
         memcpy(seed.wire, asking->seeds[i].ip, ip_size);
         seed.wire[ip_size] = (unsigned char)(port >> 8);
         seed.wire[ip_size + 1] = (unsigned char)(port & 0xff);
-        if (port == 0 || is_self(asking, &seed) || is_named(answer, &seed))
+        if (port == 0 || !can_be_told(asking, &seed) || is_named(answer, &seed))
             continue;
         name(&seed, answer);
         named++;
@@ -233,7 +238,7 @@ void trk_select(const trk_swarms *view, const trk_swarm *swarm, trk_asking *aski
         draw_small(view, swarm, asking, answer);
         return;
     }
-    part = share(want, family(swarm, own, asking), family(swarm, !own, asking));
+    part = asking->one_family ? want : share(want, family(swarm, own, asking), family(swarm, !own, asking));
     draw_family(view, swarm, own, part, asking, answer);
     draw_family(view, swarm, !own, want - part, asking, answer);
 }

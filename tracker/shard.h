@@ -59,6 +59,7 @@ typedef struct {
     int want, allow_private;
     int nearness; /* percent */
     int spare_seeds; /* `seeds` are not named */
+    int one_family; /* name only peers of its own */
     uint32_t now, limit;
     uint64_t random;
 } trk_asking;

@@ -96,6 +96,7 @@ static trk_asking asking_of(const announcing *a, uint32_t complete, uint32_t inc
                          .spare_seeds = a->policy->spare_origin && carries_itself(complete, incomplete),
                          .want = a->announce->numwant < TRK_NUMWANT_MAX ? a->announce->numwant : TRK_NUMWANT_MAX,
                          .allow_private = a->policy->allow_private_peers,
+                         .one_family = a->announce->one_family,
                          .now = a->now,
                          .limit = a->limit,
                          .random = a->random};

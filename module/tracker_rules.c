@@ -1,4 +1,4 @@
-#include "module/tracker_policy.h"
+#include "module/tracker_rules.h"
 
 #include <string.h>
 
@@ -60,4 +60,33 @@ trk_policy bth_tracker_policy(const trk_address *local)
                          .spare_origin = is_saturated(page)};
 
     return policy;
+}
+
+const char *bth_tracker_refusal(cat_standing standing)
+{
+    switch (standing) {
+    case CAT_CHANGED:
+        return "the file changed: get a new torrent from the same URL";
+    case CAT_PROTECTED:
+        return "this file is no longer public";
+    case CAT_PUBLISHED:
+    case CAT_UNKNOWN:
+        break;
+    }
+    return "this server does not publish that torrent";
+}
+
+trk_result bth_tracker_result(cat_standing standing)
+{
+    switch (standing) {
+    case CAT_PUBLISHED:
+        return TRK_RESULT_OK;
+    case CAT_CHANGED:
+        return TRK_RESULT_CHANGED;
+    case CAT_PROTECTED:
+        return TRK_RESULT_PROTECTED;
+    case CAT_UNKNOWN:
+        break;
+    }
+    return TRK_RESULT_UNKNOWN;
 }
