@@ -302,3 +302,12 @@ def test_aria2_by_udp_alone(server, box, content):
     with Aria2(box, server.base + "/f.bin", options=udp) as client:
         client.wait(60)
         assert client.file.read_bytes() == content(SIZE)
+
+
+def test_announces_are_counted_by_what_came_of_them(server):
+    with at(server) as tracker:
+        tracker.announce(server.made.hash)
+        with pytest.raises(Refused):
+            tracker.announce(bytes(20))
+    counted = server.status()["announces"]["udp"]
+    assert {name: n for name, n in counted.items() if n} == {"ok": 1, "unknown": 1}
