@@ -93,7 +93,7 @@ static void run(const unsigned char *bytes, size_t length, unsigned who)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const trk_policy policy = {APR_TIME_C(1800) * APR_USEC_PER_SEC, 1};
+    static const trk_policy policy = {.interval = APR_TIME_C(1800) * APR_USEC_PER_SEC, .allow_private_peers = 1};
     static unsigned char memory[TRK_MEMORY_MIN];
     trk_swarms *swarms;
 
