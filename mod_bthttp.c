@@ -41,6 +41,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_handler(bth_announce_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(bth_scrape_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(bth_status_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(bth_metrics_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(bth_feed_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(bth_offer_handler, NULL, NULL, APR_HOOK_LAST);
     ap_hook_handler(bth_padding_handler, NULL, NULL, APR_HOOK_LAST);

@@ -15,6 +15,18 @@ bth_child *bth_own_child(void)
     return &this_child;
 }
 
+int bth_start_thread(pthread_t *thread, void *(*run)(void *), void *baton)
+{
+    sigset_t all, before;
+    int failed;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for httpd's own threads */
+    failed = pthread_create(thread, NULL, run, baton);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return !failed;
+}
+
 int bth_start_detached(void *(*run)(void *), void *baton)
 {
     sigset_t all, before;

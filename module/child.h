@@ -2,6 +2,8 @@
 #ifndef BTH_CHILD_H
 #define BTH_CHILD_H
 
+#include <pthread.h>
+
 #include "catalog/catalog.h"
 #include "module/config.h"
 #include "module/shared.h"
@@ -23,6 +25,9 @@ const bth_child *bth_this_child(void);
 
 /** The same to be filled in, by life.c alone. */
 bth_child *bth_own_child(void);
+
+/** Starts a thread that is to be joined; signals are for httpd's own threads. @return 0 if it cannot be */
+int bth_start_thread(pthread_t *thread, void *(*run)(void *), void *baton);
 
 /** Starts a thread that nobody joins; signals are for httpd's own threads. @return 0 if it cannot be */
 int bth_start_detached(void *(*run)(void *), void *baton);

@@ -29,6 +29,7 @@ void bth_server_reset(apr_pool_t *pconf)
     conf->max_peers = 2000;
     conf->max_peers_per_ip = 8;
     conf->tracker = 1;
+    conf->tracker_udp = apr_array_make(pconf, 2, sizeof(bth_peer_port));
     conf->tracker_interval = apr_time_from_sec(30 * 60);
     conf->tracker_memory = 64 * 1024 * 1024;
     conf->private_addresses = BTH_PRIVATE_AUTO;
@@ -415,6 +416,50 @@ static const char *set_tracker(cmd_parms *cmd, void *dir, const char *value)
     return NULL;
 }
 
+const apr_array_header_t *bth_udp_ports(apr_pool_t *pool)
+{
+    return server_config->tracker ? server_config->tracker_udp : apr_array_make(pool, 1, sizeof(bth_peer_port));
+}
+
+/* A port without an address is one of all IPv4 and one of all IPv6 addresses. */
+static void add_udp_port(apr_array_header_t *ports, const trk_address *address, int has_ip)
+{
+    bth_peer_port port = {*address, !has_ip};
+
+    APR_ARRAY_PUSH(ports, bth_peer_port) = port;
+    port.address.is_v6 = 1;
+    if (!has_ip)
+        APR_ARRAY_PUSH(ports, bth_peer_port) = port;
+}
+
+static const char *set_tracker_udp(cmd_parms *cmd, void *dir, int argc, char *const argv[])
+{
+    bth_server_config *conf = server_config;
+    const char *wrong = global_only(cmd);
+    trk_address address;
+    int has_ip;
+
+    (void)dir;
+    if (wrong)
+        return wrong;
+    if (argc == 0)
+        return apr_psprintf(cmd->pool, "%s: off or ports expected", cmd->cmd->name);
+    conf->tracker_udp_where = apr_psprintf(cmd->pool, "line %d of %s", cmd->directive->line_num, cmd->directive->filename);
+    apr_array_clear(conf->tracker_udp);
+    for (int i = 0; i < argc; i++) {
+        if (!strcasecmp(argv[i], "off")) {
+            if (argc > 1)
+                return complain(cmd, argv[i], "stands alone");
+            continue;
+        }
+        wrong = bth_read_address(argv[i], &address, &has_ip);
+        if (wrong || address.port == 0)
+            return complain(cmd, argv[i], wrong ? wrong : "has no port");
+        add_udp_port(conf->tracker_udp, &address, has_ip);
+    }
+    return NULL;
+}
+
 static const char *set_tracker_interval(cmd_parms *cmd, void *dir, const char *value)
 {
     const char *wrong = global_only(cmd);
@@ -486,5 +531,6 @@ const command_rec bth_commands[] = {
     AP_INIT_TAKE1("BTHTTPTracker", set_tracker, NULL, RSRC_CONF, "closed or off"),
     AP_INIT_TAKE1("BTHTTPTrackerInterval", set_tracker_interval, NULL, RSRC_CONF, "how often peers announce"),
     AP_INIT_TAKE1("BTHTTPTrackerMemory", set_tracker_memory, NULL, RSRC_CONF, "shared memory for swarms"),
+    AP_INIT_TAKE_ARGV("BTHTTPTrackerUDP", set_tracker_udp, NULL, RSRC_CONF, "off, or [ADDR:]PORT...: the tracker over UDP as well"),
     AP_INIT_TAKE1("BTHTTPTrackerPrivateAddresses", set_private_addresses, NULL, RSRC_CONF, "auto, allow or deny"),
     {NULL, {NULL}, NULL, 0, RAW_ARGS, NULL}};

@@ -41,7 +41,7 @@ typedef struct {
 
 #define BTH_NO_LIMIT APR_INT64_MAX
 
-/* A port of BTHTTPPeerPorts. */
+/* A port of BTHTTPPeerPorts or BTHTTPTrackerUDP. */
 typedef struct {
     trk_address address;
     int any_address;
@@ -63,6 +63,8 @@ typedef struct {
     int hash_threads;        /* 0: auto */
     seed_encryption encryption;
     int tracker;             /* 0: off */
+    apr_array_header_t *tracker_udp; /* of bth_peer_port, each of one family */
+    const char *tracker_udp_where;   /* file and line that said so, or NULL */
     apr_interval_time_t tracker_interval;
     apr_int64_t tracker_memory; /* bytes */
     bth_private_policy private_addresses;
@@ -70,6 +72,9 @@ typedef struct {
 
 /** The one server configuration of this load. */
 bth_server_config *bth_server(void);
+
+/** The ports of BTHTTPTrackerUDP that are to be open: none if there is no tracker. */
+const apr_array_header_t *bth_udp_ports(apr_pool_t *pool);
 
 /** Makes a fresh one with defaults: pre_config. */
 void bth_server_reset(apr_pool_t *pconf);

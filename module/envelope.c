@@ -1,9 +1,11 @@
 #include "module/envelope.h"
 
+#include <http_core.h>
 #include <apr_strings.h>
 
 #include "module/collection.h"
 #include "module/links.h"
+#include "module/seed_address.h"
 #include "module/sidecar.h"
 
 enum { URLS_MAX = 64 };
@@ -55,6 +57,34 @@ static const tg_similar *previous_of(apr_pool_t *pool, const cat_entry *entry, i
     return similar;
 }
 
+/* Is a port open to those who reached this server at `local`? One of a private address is not, to who came from outside. */
+static int is_for(const bth_peer_port *port, const trk_address *local)
+{
+    return port->any_address || !bth_is_private(&port->address) || bth_is_private(local);
+}
+
+/* Each port once, whatever the number of its sockets: the name leads to the address that the client has a way to. */
+static void push_udp(request_rec *r, apr_array_header_t *trackers)
+{
+    const apr_array_header_t *ports = bth_udp_ports(r->pool);
+    trk_address local;
+
+    bth_wire_address(r->connection->local_addr, &local);
+    for (int i = 0; i < ports->nelts; i++) {
+        const bth_peer_port *port = &APR_ARRAY_IDX(ports, i, bth_peer_port);
+
+        if (is_for(port, &local))
+            push(trackers, apr_psprintf(r->pool, "udp://%s:%u/announce", ap_get_server_name_for_url(r),
+                                        (unsigned)port->address.port));
+    }
+}
+
+static void push_own_trackers(request_rec *r, apr_array_header_t *trackers)
+{
+    push(trackers, bth_own_url(r, apr_pstrcat(r->pool, bth_server()->path, "/announce", NULL)));
+    push_udp(r, trackers);
+}
+
 tg_envelope bth_envelope_of(request_rec *r, const bth_subject *subject, const cat_entry *entry)
 {
     const bth_dir_config *dir = subject->dir;
@@ -65,7 +95,7 @@ tg_envelope bth_envelope_of(request_rec *r, const bth_subject *subject, const ca
     int similar_count = 0;
 
     if (bth_server()->tracker && dir->own_announce)
-        push(trackers, bth_own_url(r, apr_pstrcat(r->pool, bth_server()->path, "/announce", NULL)));
+        push_own_trackers(r, trackers);
     push_all(trackers, dir->announces);
     if (dir->web_seed && bth_is_collection(subject->path)) {
         push_all(seeds, bth_collection_seeds(r, subject, entry));

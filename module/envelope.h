@@ -9,7 +9,7 @@
 #include "torrentgen/metainfo.h"
 
 /**
- * Trackers: this virtual host's as the client reached it, BTHTTPAnnounce, then those of an adopted sidecar. Web seeds: the
+ * Trackers: this virtual host's as the client reached it, by HTTP and by UDP, BTHTTPAnnounce, then those of an adopted sidecar. Web seeds: the
  * file's own URL, BTHTTPMirror, then the sidecar's. May read the sidecar. Memory of the request's pool.
  */
 tg_envelope bth_envelope_of(request_rec *r, const bth_subject *subject, const cat_entry *entry);

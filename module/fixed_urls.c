@@ -8,8 +8,8 @@
 
 static const struct {
     const char *name, *handler;
-} fixed[] = {{"announce", "bthttp-announce"}, {"scrape", "bthttp-scrape"}, {"status.json", "bthttp-status"},
-             {"feed.atom", "bthttp-feed"}};
+} fixed[] = {{"announce", "bthttp-announce"},  {"scrape", "bthttp-scrape"},   {"status", "bthttp-status"},
+             {"status.json", "bthttp-status"}, {"metrics", "bthttp-metrics"}, {"feed.atom", "bthttp-feed"}};
 
 /* What is behind BTHTTPPath and a slash, or NULL. */
 static const char *fixed_name(const request_rec *r)

@@ -23,6 +23,7 @@
 #include "module/lister.h"
 #include "module/scan.h"
 #include "module/steward.h"
+#include "module/udp_tracker.h"
 
 static bth_steward *steward;
 static bth_scan *scan; /* NULL: none can be had */
@@ -155,7 +156,10 @@ int bth_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serv
     bth_own_child()->generation = __atomic_add_fetch(&shared->counters->generation, 1, __ATOMIC_RELAXED);
     if (bth_server()->tracker && (status = prepare_tracker(s, pconf)) != APR_SUCCESS)
         return degrade(s, status, "cannot use the table of swarms");
-    return bth_shared_listen(shared, s, bth_server()->peer_ports) == APR_SUCCESS ? OK : HTTP_INTERNAL_SERVER_ERROR;
+    if (bth_shared_listen(shared, s, bth_server()->peer_ports) != APR_SUCCESS ||
+        bth_shared_listen_udp(shared, s, bth_udp_ports(ptemp), bth_server()->tracker_udp_where) != APR_SUCCESS)
+        return HTTP_INTERNAL_SERVER_ERROR;
+    return OK;
 }
 
 /* --- a child --------------------------------------------------------------- */
@@ -180,10 +184,16 @@ static apr_status_t permit(void *baton, const cat_entry *entry)
     return APR_EACCES;
 }
 
+static void urge(const cat_entry *entry)
+{
+    bth_steward_urge(steward, entry);
+}
+
 static void elected(void *baton)
 {
     (void)baton;
     bth_steward_start(steward);
+    bth_udp_start();
     if (scan)
         bth_scan_start(scan);
 }
@@ -210,15 +220,15 @@ static void configure_seeder(apr_pool_t *pool)
     bth_shared *shared = bth_own_child()->shared;
     int *listeners = apr_palloc(pool, BTH_LISTENERS_MAX * sizeof *listeners);
 
-    for (int i = 0; i < shared->listener_count; i++)
-        listeners[i] = shared->listeners[i].fd;
+    for (int i = 0; i < shared->listeners.count; i++)
+        listeners[i] = shared->listeners.sockets[i].fd;
     seeder_config = (seed_config){
         .state_dir = conf->state_dir,
         .mailbox = shared->mailbox,
         .counters = shared->counters,
         .catalog = bth_own_child()->catalog,
         .listeners = listeners,
-        .listener_count = shared->listener_count,
+        .listener_count = shared->listeners.count,
         .max_peers = conf->max_peers,
         .max_peers_per_ip = conf->max_peers_per_ip,
         .hide_private = conf->private_addresses == BTH_PRIVATE_DENY,
@@ -267,6 +277,7 @@ static int may_linger(void)
 static apr_status_t stop_threads(void *baton)
 {
     (void)baton;
+    bth_udp_leave();
     bth_listing_stop();
     if (scan)
         bth_scan_leave(scan);
@@ -276,6 +287,7 @@ static apr_status_t stop_threads(void *baton)
         seed_join(bth_own_child()->seeder);
         bth_own_child()->seeder = NULL;
     }
+    bth_udp_stop();
     bth_steward_stop(steward, STOP_LIMIT);
     if (scan)
         bth_scan_stop(scan, STOP_LIMIT);
@@ -321,6 +333,9 @@ void bth_child_init(apr_pool_t *pchild, server_rec *s)
         ap_log_error(APLOG_MARK, APLOG_ERR, status, s, "BTH0089: scan: no descriptor for it: no torrents are made ahead");
         scan = NULL;
     }
+    status = bth_udp_create(pchild, urge);
+    if (status != APR_SUCCESS)
+        ap_log_error(APLOG_MARK, APLOG_ERR, status, s, "BTH0093: no descriptor for the tracker over UDP: this child does not answer it");
     configure_seeder(pchild);
     status = start_seeder(pchild);
     if (status != APR_SUCCESS)
@@ -333,6 +348,7 @@ void bth_child_stopping(apr_pool_t *pchild, int graceful)
 {
     (void)pchild;
     is_retiring = graceful;
+    bth_udp_leave();
     if (bth_own_child()->seeder && graceful)
         seed_retire(bth_own_child()->seeder);
     else if (bth_own_child()->seeder)

@@ -127,15 +127,15 @@ static int configured(trk_address seeds[BTH_SEEDS_MAX], apr_uint16_t port)
         seeds[count] = APR_ARRAY_IDX(named, i, trk_address);
         if (!seeds[count].port)
             seeds[count].port = port;
-        count++;
+        count += seeds[count].port != 0;
     }
     return count;
 }
 
-static int resolved(request_rec *r, trk_address seeds[BTH_SEEDS_MAX], apr_uint16_t port, int want_private)
+static int resolved(const server_rec *s, trk_address seeds[BTH_SEEDS_MAX], apr_uint16_t port, int want_private)
 {
     trk_address addresses[BTH_NAME_ADDRESSES];
-    bth_name_slot *slot = slot_of(bth_this_child()->shared->names, name_key(r->server->server_hostname), 0);
+    bth_name_slot *slot = s->server_hostname ? slot_of(bth_this_child()->shared->names, name_key(s->server_hostname), 0) : NULL;
     int found = slot ? read_slot(slot, addresses) : 0, count = 0;
 
     for (int i = 0; i < found; i++) {
@@ -147,24 +147,42 @@ static int resolved(request_rec *r, trk_address seeds[BTH_SEEDS_MAX], apr_uint16
     return count;
 }
 
-int bth_seed_addresses(request_rec *r, trk_address seeds[BTH_SEEDS_MAX])
+/* Of no virtual host: all of them are on this machine, so the first one whose name leads to the client's side will do. */
+static int resolved_any(trk_address seeds[BTH_SEEDS_MAX], apr_uint16_t port, int want_private)
+{
+    const server_rec *s = bth_this_child()->server;
+    int count = 0;
+
+    for (int i = 0; s && count == 0 && i < BTH_NAMES_MAX; s = s->next, i++)
+        count = resolved(s, seeds, port, want_private);
+    return count;
+}
+
+int bth_seeds_for(const server_rec *s, const trk_address *local, const trk_address *client, trk_address seeds[BTH_SEEDS_MAX])
 {
     const bth_server_config *conf = bth_server();
-    trk_address local, client;
-    apr_uint16_t port;
-    int count;
+    apr_uint16_t port = seed_port(local);
+    int count, want_private = bth_is_private(client);
 
     if (!conf->peers_on_http && conf->peer_ports->nelts == 0)
         return 0;
-    bth_wire_address(r->connection->local_addr, &local);
-    bth_wire_address(r->useragent_addr, &client);
-    port = seed_port(&local);
     if ((count = configured(seeds, port)) > 0)
         return count;
-    if (bth_is_private(&local) == bth_is_private(&client)) {
-        seeds[0] = local;
+    if (!port)
+        return 0;
+    if (bth_is_private(local) == want_private) {
+        seeds[0] = *local;
         seeds[0].port = port;
         return 1;
     }
-    return resolved(r, seeds, port, bth_is_private(&client));
+    return s ? resolved(s, seeds, port, want_private) : resolved_any(seeds, port, want_private);
+}
+
+int bth_seed_addresses(request_rec *r, trk_address seeds[BTH_SEEDS_MAX])
+{
+    trk_address local, client;
+
+    bth_wire_address(r->connection->local_addr, &local);
+    bth_wire_address(r->useragent_addr, &client);
+    return bth_seeds_for(r->server, &local, &client, seeds);
 }

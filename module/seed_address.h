@@ -12,6 +12,14 @@ enum { BTH_SEEDS_MAX = 16 };
 /** Fills in the addresses for the client of an announce. @return how many. Never looks a name up. Any thread. */
 int bth_seed_addresses(request_rec *r, trk_address seeds[BTH_SEEDS_MAX]);
 
+/**
+ * The same without a request.
+ * @param s       the virtual host that was asked; NULL: none in particular
+ * @param local   the address of ours that the client reached, with the port on which peers reach HTTP there, or 0: none
+ * @param client  its own address
+ */
+int bth_seeds_for(const server_rec *s, const trk_address *local, const trk_address *client, trk_address seeds[BTH_SEEDS_MAX]);
+
 /** An APR address in wire form; IPv6 that stands for IPv4 becomes IPv4. */
 void bth_wire_address(const apr_sockaddr_t *from, trk_address *to);
 

@@ -5,18 +5,13 @@
 
 #include <httpd.h>
 
+#include "module/listeners.h"
 #include "seeder/counters.h"
 #include "seeder/mailbox.h"
+#include "tracker/counters.h"
 #include "tracker/swarms.h"
 
-enum { BTH_LISTENERS_MAX = 16, BTH_NAMES_MAX = 256, BTH_NAME_ADDRESSES = 4 };
-
-/* A listening socket of BTHTTPPeerPorts, kept open over restarts that still name it. */
-typedef struct {
-    trk_address address;
-    int any_address;
-    int fd;
-} bth_listener;
+enum { BTH_NAMES_MAX = 256, BTH_NAME_ADDRESSES = 4 };
 
 /* Addresses that a virtual host's name resolves to. Written by the seeder's child alone, between two odd-even steps of
  * `version`; read by any child, which tries again if the version moved. */
@@ -36,12 +31,16 @@ typedef struct {
     seed_mailbox *mailbox;
     seed_counters *counters;
     apr_size_t counters_size; /* bytes */
+    trk_counters *announces;
+    apr_size_t announces_size; /* bytes */
     void *swarms;
     apr_size_t swarms_size; /* bytes */
     int swarms_fresh;       /* just made: saved swarms may be loaded */
     bth_names *names;
-    bth_listener listeners[BTH_LISTENERS_MAX];
-    int listener_count;
+    bth_listeners listeners; /* of BTHTTPPeerPorts */
+    bth_listeners udp;       /* of BTHTTPTrackerUDP */
+    unsigned char udp_secret[16]; /* signs connection ids, which therefore outlive restarts */
+    int has_udp_secret;
 } bth_shared;
 
 /**
@@ -56,5 +55,11 @@ apr_status_t bth_shared_prepare(bth_shared **shared, server_rec *s, apr_size_t s
  * Called by the parent, as root where it is root.
  */
 apr_status_t bth_shared_listen(bth_shared *shared, server_rec *s, const apr_array_header_t *ports);
+
+/**
+ * The same for BTHTTPTrackerUDP.
+ * @param where  file and line of the directive, for the message
+ */
+apr_status_t bth_shared_listen_udp(bth_shared *shared, server_rec *s, const apr_array_header_t *ports, const char *where);
 
 #endif

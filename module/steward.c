@@ -10,6 +10,7 @@
 #include "module/audit.h"
 #include "module/child.h"
 #include "module/gate.h"
+#include "module/load.h"
 #include "module/seed_address.h"
 
 enum { URGENT_MAX = 64, NAME_SECONDS = 600 };
@@ -97,13 +98,15 @@ static void rest(bth_steward *steward, apr_interval_time_t time)
     pthread_mutex_unlock(&steward->mutex);
 }
 
-static void expire_peers(apr_time_t *expired, unsigned *turn)
+/* What the tracker needs done each second. */
+static void keep_swarms(apr_time_t *expired, unsigned *turn)
 {
     const bth_child *child = bth_this_child();
 
     if (!child->swarms || apr_time_now() - *expired < APR_USEC_PER_SEC)
         return;
     *expired = apr_time_now();
+    bth_load_sample(child->shared->counters);
     trk_swarms_expire(child->swarms, (*turn)++, *expired, bth_server()->tracker_interval);
 }
 
@@ -124,7 +127,7 @@ static void *keep_house(void *baton)
         apr_time_t now = apr_time_now();
 
         test_urgent(steward, scratch);
-        expire_peers(&expired, &turn);
+        keep_swarms(&expired, &turn);
         if (audit && now >= due)
             due = apr_time_now() + bth_audit_step(audit);
         now = apr_time_now();

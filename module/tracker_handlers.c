@@ -10,6 +10,8 @@
 #include "module/gate.h"
 #include "module/seed_address.h"
 #include "module/torrent_response.h"
+#include "module/tracker_rules.h"
+#include "tracker/counters.h"
 #include "tracker/http.h"
 
 /* 200 peers of either family and a scrape of 100 hashes fit many times. */
@@ -42,50 +44,30 @@ static int send_failure(request_rec *r, const char *reason, int retry_minutes)
     return send_answer(r, &body);
 }
 
-static const char *standing_text(cat_standing standing)
+/* Every announce is counted once, as what came of it. */
+static void count(const request_rec *r, trk_result result)
 {
-    switch (standing) {
-    case CAT_CHANGED:
-        return "the file changed: get a new torrent from the same URL";
-    case CAT_PROTECTED:
-        return "this file is no longer public";
-    case CAT_PUBLISHED:
-    case CAT_UNKNOWN:
-        break;
-    }
-    return "this server does not publish that torrent";
-}
-
-static int allows_private(request_rec *r)
-{
-    trk_address local;
-
-    switch (bth_server()->private_addresses) {
-    case BTH_PRIVATE_ALLOW:
-        return 1;
-    case BTH_PRIVATE_DENY:
-        return 0;
-    case BTH_PRIVATE_AUTO:
-        break;
-    }
-    bth_wire_address(r->connection->local_addr, &local);
-    return bth_is_private(&local);
+    trk_count_announce(bth_this_child()->shared->announces, TRK_FORM_HTTP, result, r->request_time);
 }
 
 static int answer_announce(request_rec *r, const trk_announce *announce)
 {
-    trk_policy policy = {bth_server()->tracker_interval, allows_private(r)};
-    trk_address from, seeds[BTH_SEEDS_MAX];
+    trk_address from, local, seeds[BTH_SEEDS_MAX];
+    trk_policy policy;
     int seed_count = bth_seed_addresses(r, seeds);
     trk_answer *answer = apr_palloc(r->pool, sizeof *answer);
     apr_uint64_t random = 0;
+    apr_status_t status;
     bt_buf body;
 
     RAND_bytes((unsigned char *)&random, sizeof random);
+    bth_wire_address(r->connection->local_addr, &local);
+    policy = bth_tracker_policy(&local);
     bth_wire_address(r->useragent_addr, &from);
     from.port = announce->port;
-    trk_swarms_announce(bth_this_child()->swarms, &policy, announce, &from, seeds, seed_count, r->request_time, random,
-                        answer);
+    status = trk_swarms_announce(bth_this_child()->swarms, &policy, announce, &from, seeds, seed_count, r->request_time, random,
+                                 answer);
+    count(r, trk_result_of(status));
     bt_buf_init(&body, BODY_MAX);
     trk_http_answer(&body, announce, answer, &from);
     return send_answer(r, &body);
@@ -112,11 +94,15 @@ int bth_announce_handler(request_rec *r)
 
     if (answer != OK)
         return answer;
-    if (trk_announce_parse(r->args ? r->args : "", r->args ? strlen(r->args) : 0, &announce, &failure) != APR_SUCCESS)
+    if (trk_announce_parse(r->args ? r->args : "", r->args ? strlen(r->args) : 0, &announce, &failure) != APR_SUCCESS) {
+        count(r, TRK_RESULT_BAD_REQUEST);
         return send_failure(r, failure, 0);
+    }
     standing = bth_gate_find(&announce.hash, r->pool, r->connection->current_thread, &entry);
-    if (standing != CAT_PUBLISHED)
-        return send_failure(r, standing_text(standing), standing == CAT_UNKNOWN ? RETRY_MINUTES : 0);
+    if (standing != CAT_PUBLISHED) {
+        count(r, bth_tracker_result(standing));
+        return send_failure(r, bth_tracker_refusal(standing), standing == CAT_UNKNOWN ? RETRY_MINUTES : 0);
+    }
     return answer_announce(r, &announce);
 }
 

@@ -5,7 +5,7 @@
 #include <apr_siphash.h>
 #include <apr_time.h>
 
-enum { MAGIC = 0x42544350, LAYOUT = 4 };
+enum { MAGIC = 0x42544350, LAYOUT = 5 };
 
 static const apr_time_t FAILED_FOR = 10 * APR_USEC_PER_SEC;
 

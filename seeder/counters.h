@@ -99,7 +99,10 @@ typedef struct {
     apr_uint64_t cpu_time;   /* microseconds that seeders' own threads have used so far; hashing is not among them */
     apr_uint64_t reads;      /* parts of files that had to be read from disk first */
     apr_uint64_t reading;    /* that are being read now, or wait for it */
+    apr_uint64_t waiting;    /* peers that want something now and wait for their turn */
+    apr_uint64_t saturated;  /* 1: peers wait, and the rate is at its limit */
     apr_uint64_t measured;   /* monotonic microseconds when rate and CPU time were brought up to date */
+    apr_uint64_t http_load;  /* percent of httpd's workers that are busy, lately: written by the steward */
     apr_uint64_t http_sent;  /* bytes of HTTP, while BTHTTPUplink is set: written by every child */
     seed_hashing hashing;
     seed_scan_figures scan;

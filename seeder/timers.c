@@ -121,8 +121,25 @@ static void count_slots(seed_loop *loop)
     loop->slots = seed_choker_slots(config->upload_slots, config->upload_rate, seed_uplink_look(&loop->uplink, sent, loop->now));
 }
 
+static int is_waiting(const seed_peer *peer)
+{
+    return peer->state == SEED_PEER_LIVE && (peer->flags & (SEED_PEER_INTERESTED | SEED_PEER_UNCHOKED)) == SEED_PEER_INTERESTED;
+}
+
+/* Are peers kept waiting by the limit of the rate? A rate within a tenth of it is at it. */
+static void note_waiting(seed_loop *loop, apr_uint64_t waiting)
+{
+    seed_counters *page = loop->config->counters;
+    apr_uint64_t limit = (apr_uint64_t)seed_leftover_rate(&loop->leftover);
+    int at_limit = limit > 0 && __atomic_load_n(&page->upload_rate, __ATOMIC_RELAXED) >= limit - limit / 10;
+
+    __atomic_store_n(&page->waiting, waiting, __ATOMIC_RELAXED);
+    __atomic_store_n(&page->saturated, waiting > 0 && at_limit, __ATOMIC_RELAXED);
+}
+
 void seed_tick(seed_loop *loop)
 {
+    apr_uint64_t waiting = 0;
     seed_conn *conn, *next;
 
     count_slots(loop);
@@ -132,10 +149,12 @@ void seed_tick(seed_loop *loop)
             seed_conn_close(loop, conn, conn->peer.reason);
             continue;
         }
+        waiting += (apr_uint64_t)is_waiting(&conn->peer);
         seed_exchange_tick(loop, conn);
         if (conn->place == SEED_NOWHERE && !conn->sending && seed_peer_has_output(&conn->peer))
             seed_conn_park(loop, conn); /* it is told something */
     }
+    note_waiting(loop, waiting);
     check_swarms(loop);
     seed_crowds_tick(loop);
     seed_library_tick(&loop->library, loop->now);

@@ -93,20 +93,19 @@ static const char *read_port(const trk_param *param, trk_announce *announce)
     return NULL;
 }
 
-/* aria2 says that nothing is left before it has the infodict of a magnet link, as a seed does; but it has downloaded
- * nothing then, and a seed has, unless it began with the file in place: that one is taken for a leecher. */
-static int is_aria2_with_a_magnet(const trk_announce *announce, const trk_param *downloaded)
+apr_int64_t trk_left_meant(const trk_announce *announce, apr_int64_t downloaded)
 {
-    apr_int64_t bytes = 0;
+    int is_aria2_with_a_magnet = announce->left == 0 && announce->event != TRK_EVENT_COMPLETED && downloaded == 0 &&
+                                 memcmp(announce->peer_id, "A2-", 3) == 0;
 
-    return announce->left == 0 && announce->event != TRK_EVENT_COMPLETED && memcmp(announce->peer_id, "A2-", 3) == 0 &&
-           downloaded->name && read_digits(downloaded->value, downloaded->value_length, &bytes) && bytes == 0;
+    return is_aria2_with_a_magnet ? APR_INT64_MAX : announce->left;
 }
 
 apr_status_t trk_announce_parse(const char *query, apr_size_t length, trk_announce *announce, const char **failure)
 {
     trk_param found[PARAMS];
     unsigned char id[sizeof announce->peer_id];
+    apr_int64_t downloaded;
 
     memset(announce, 0, sizeof *announce);
     collect(query, length, found);
@@ -123,8 +122,9 @@ apr_status_t trk_announce_parse(const char *query, apr_size_t length, trk_announ
         memcpy(announce->peer_id, id, sizeof id);
     if (!found[LEFT].name || !read_digits(found[LEFT].value, found[LEFT].value_length, &announce->left))
         announce->left = APR_INT64_MAX;
-    if (is_aria2_with_a_magnet(announce, &found[DOWNLOADED]))
-        announce->left = APR_INT64_MAX;
+    if (found[DOWNLOADED].name &&
+        read_digits(found[DOWNLOADED].value, found[DOWNLOADED].value_length, &downloaded))
+        announce->left = trk_left_meant(announce, downloaded);
     announce->numwant = found[NUMWANT].name ? read_numwant(&found[NUMWANT]) : TRK_NUMWANT_DEFAULT;
     announce->compact = !(found[COMPACT].name && is_text(&found[COMPACT], "0"));
     announce->no_peer_id = found[NO_PEER_ID].name && is_text(&found[NO_PEER_ID], "1");

@@ -28,6 +28,7 @@ typedef struct {
     int numwant; /* 0..TRK_NUMWANT_MAX */
     int compact; /* 0 only if compact=0 was said */
     int no_peer_id;
+    int one_family; /* only peers of its own family can be told: an answer by UDP has room for no others */
 } trk_announce;
 
 /**
@@ -36,6 +37,14 @@ typedef struct {
  * @return APR_SUCCESS, or APR_EINVAL with *failure set to a constant text for the client
  */
 apr_status_t trk_announce_parse(const char *query, apr_size_t length, trk_announce *announce, const char **failure);
+
+/**
+ * aria2 says that nothing is left before it has the infodict of a magnet link, as a seed does; but it has downloaded
+ * nothing then, and a seed has, unless it began with the file in place: that one is taken for a leecher.
+ * @param announce  with all but `left` as it is to be
+ * @return what to take for `left`
+ */
+apr_int64_t trk_left_meant(const trk_announce *announce, apr_int64_t downloaded);
 
 enum { TRK_SCRAPE_MAX = 100 };
 

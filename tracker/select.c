@@ -1,22 +1,25 @@
-/* Which peers an announce is told of: slices of the sets, spread over each and beginning at random, so that nobody is
- * served for its address, its id or its age. */
+/* Which peers an announce is told of: a part that is near (near.c), and slices of the sets, spread over each and
+ * beginning at random, so that nobody is served for its address, its id or its age. */
 #include <string.h>
 
 #include "tracker/address.h"
+#include "tracker/client.h"
 #include "tracker/shard.h"
 
 enum { SLICE = 5 /* records that lie together in one block and are taken together */ };
 _Static_assert(TRK_PEERS_SPACE / 24 == SLICE && TRK_PEERS_SPACE / 12 % SLICE == 0, "a slice never spans two blocks");
 
+/* By any port that somebody may be told. */
 static int is_own_seed(const trk_asking *asking, const trk_peer *peer)
 {
     apr_size_t ip_size = trk_wire_size(peer->is_v6) - 2;
+    int port = peer->wire[ip_size] << 8 | peer->wire[ip_size + 1];
 
     for (int i = 0; i < asking->seed_count; i++) {
         const trk_address *seed = &asking->seeds[i];
 
         if (seed->is_v6 == peer->is_v6 && memcmp(seed->ip, peer->wire, ip_size) == 0 &&
-            seed->port == (peer->wire[ip_size] << 8 | peer->wire[ip_size + 1]))
+            (port == seed->port || (port == asking->second_port && trk_is_http_port(seed->port))))
             return 1;
     }
     return 0;
@@ -28,6 +31,11 @@ static int is_self(const trk_asking *asking, const trk_peer *peer)
            memcmp(peer->wire, asking->self->wire, trk_wire_size(peer->is_v6)) == 0;
 }
 
+static int can_be_told(const trk_asking *asking, const trk_peer *peer)
+{
+    return !is_self(asking, peer) && (!asking->one_family || peer->is_v6 == asking->self->is_v6);
+}
+
 static void name(const trk_peer *peer, trk_answer *answer)
 {
     if (peer->is_v6)
@@ -36,15 +44,21 @@ static void name(const trk_peer *peer, trk_answer *answer)
         memcpy(answer->peers4 + 6 * answer->count4++, peer->wire, 6);
 }
 
+int trk_fits(const trk_peer *peer, const trk_asking *asking)
+{
+    return can_be_told(asking, peer) && !is_own_seed(asking, peer) && !(asking->self->is_seed && peer->is_seed) &&
+           trk_age(peer->seen, asking->now) <= asking->limit &&
+           (asking->allow_private || !trk_address_is_private(peer->wire, peer->is_v6));
+}
+
 /* @return 1 if the peer was named */
 static int name_if_fit(const trk_peer *peer, const trk_asking *asking, trk_answer *answer)
 {
-    if (is_self(asking, peer) || is_own_seed(asking, peer) || (asking->self->is_seed && peer->is_seed) ||
-        trk_age(peer->seen, asking->now) > asking->limit ||
-        (!asking->allow_private && trk_address_is_private(peer->wire, peer->is_v6)))
-        return 0;
-    name(peer, answer);
-    return 1;
+    int fits = trk_fits(peer, asking);
+
+    if (fits)
+        name(peer, answer);
+    return fits;
 }
 
 static void draw_small(const trk_swarms *view, const trk_swarm *swarm, trk_asking *asking, trk_answer *answer)
@@ -77,27 +91,51 @@ static void pick_slices(const trk_swarms *view, const trk_swarm *swarm, trk_plac
     }
 }
 
-static void draw(const trk_swarms *view, const trk_swarm *swarm, trk_place place, uint32_t want, trk_asking *asking,
-                 trk_answer *answer)
+/* Draws from all of a set, passing over those that were named for being near. */
+static void draw_far(const trk_swarms *view, const trk_swarm *swarm, trk_place place, uint32_t want,
+                     const trk_near *near, trk_asking *asking, trk_answer *answer)
 {
     enum { PICKS = TRK_NUMWANT_MAX / SLICE + 3 };
     const uint32_t count = trk_place_count(swarm, place), size = TRK_PEERS_SPACE / trk_set_per_block(place);
     const unsigned char *records[PICKS];
     uint32_t first[PICKS], named = 0;
-    uint64_t slices = (count + SLICE - 1) / SLICE, picks = (want + 1 + SLICE - 1) / SLICE + 1;
+    uint64_t slices = (count + SLICE - 1) / SLICE, picks = (want + near->count + 1 + SLICE - 1) / SLICE + 1;
 
-    if (want == 0 || count == 0)
-        return;
-    if (picks > slices) /* so many that one peer may be the one that asks, and one slice, the last of the set, short */
+    /* So many that one peer may be the one that asks, and one slice, the last of the set, short. */
+    if (picks > slices)
         picks = slices;
     pick_slices(view, swarm, place, slices, picks, asking, records, first);
     for (uint64_t i = 0; i < picks; i++)
         for (uint32_t j = 0; j < SLICE && first[i] + j < count && named < want; j++) {
+            const unsigned char *record = records[i] + j * size;
             trk_peer peer;
 
-            trk_record_read(records[i] + j * size, place, &peer);
+            if (trk_near_has(near, record))
+                continue;
+            trk_record_read(record, place, &peer);
             named += (uint32_t)name_if_fit(&peer, asking, answer);
         }
+}
+
+static void draw(const trk_swarms *view, const trk_swarm *swarm, trk_place place, uint32_t want, trk_asking *asking,
+                 trk_answer *answer)
+{
+    uint32_t count = trk_place_count(swarm, place), near_want = want * (uint32_t)asking->nearness / 100;
+    int is_own_family = place == trk_place_of(asking->self->is_v6, 0) || place == trk_place_of(asking->self->is_v6, 1);
+    trk_near near;
+
+    near.count = 0;
+    if (want == 0 || count == 0)
+        return;
+    if (near_want > 0 && count > want && is_own_family)
+        trk_near_find(view, swarm, place, near_want, asking, &near);
+    for (uint32_t i = 0; i < near.count; i++) {
+        trk_peer peer;
+
+        trk_record_read(near.records[i], place, &peer);
+        name(&peer, answer);
+    }
+    draw_far(view, swarm, place, want - near.count, &near, asking, answer);
 }
 
 /* Splits `want` between two groups by their numbers, but leaves the first at least half if it has so many.
@@ -145,23 +183,54 @@ static uint32_t family(const trk_swarm *swarm, int is_v6, const trk_asking *aski
     return asking->self->is_seed ? count : count + trk_place_count(swarm, trk_place_of(is_v6, 1));
 }
 
+/* The port by which the client that asks is told of an own seed, or 0: it is not. */
+static apr_uint16_t told_port(const trk_asking *asking, const trk_address *seed)
+{
+    if (asking->refuses_http_ports && trk_is_http_port(seed->port))
+        return asking->second_port;
+    return seed->port;
+}
+
+/* With the second port two seeds may have become the same. */
+static int is_named(const trk_answer *answer, const trk_peer *peer)
+{
+    const unsigned char *wires = peer->is_v6 ? answer->peers6 : answer->peers4;
+    int count = peer->is_v6 ? answer->count6 : answer->count4, size = (int)trk_wire_size(peer->is_v6);
+
+    for (int i = 0; i < count; i++)
+        if (memcmp(wires + i * size, peer->wire, (apr_size_t)size) == 0)
+            return 1;
+    return 0;
+}
+
+/* @return how many were named, at most `want` */
+static uint32_t name_own_seeds(const trk_asking *asking, uint32_t want, trk_answer *answer)
+{
+    uint32_t named = 0;
+
+    for (int i = 0; i < asking->seed_count && named < want; i++) {
+        trk_peer seed = {{0}, (unsigned char)asking->seeds[i].is_v6, 1, 0, 0};
+        apr_size_t ip_size = trk_wire_size(seed.is_v6) - 2;
+        apr_uint16_t port = told_port(asking, &asking->seeds[i]);
+
+        memcpy(seed.wire, asking->seeds[i].ip, ip_size);
+        seed.wire[ip_size] = (unsigned char)(port >> 8);
+        seed.wire[ip_size + 1] = (unsigned char)(port & 0xff);
+        if (port == 0 || !can_be_told(asking, &seed) || is_named(answer, &seed))
+            continue;
+        name(&seed, answer);
+        named++;
+    }
+    return named;
+}
+
 void trk_select(const trk_swarms *view, const trk_swarm *swarm, trk_asking *asking, trk_answer *answer)
 {
     int own = asking->self->is_v6;
     uint32_t want = (uint32_t)asking->want, part;
 
-    for (int i = 0; i < asking->seed_count && want > 0 && !asking->self->is_seed; i++) {
-        trk_peer seed = {{0}, (unsigned char)asking->seeds[i].is_v6, 1, 0, 0};
-        apr_size_t ip_size = trk_wire_size(seed.is_v6) - 2;
-
-        memcpy(seed.wire, asking->seeds[i].ip, ip_size);
-        seed.wire[ip_size] = (unsigned char)(asking->seeds[i].port >> 8);
-        seed.wire[ip_size + 1] = (unsigned char)(asking->seeds[i].port & 0xff);
-        if (is_self(asking, &seed))
-            continue;
-        name(&seed, answer);
-        want--;
-    }
+    if (!asking->self->is_seed && !asking->spare_seeds)
+        want -= name_own_seeds(asking, want, answer);
     if (!swarm || want == 0)
         return;
     if (!swarm->is_big) {
@@ -169,7 +238,7 @@ void trk_select(const trk_swarms *view, const trk_swarm *swarm, trk_asking *aski
         draw_small(view, swarm, asking, answer);
         return;
     }
-    part = share(want, family(swarm, own, asking), family(swarm, !own, asking));
+    part = asking->one_family ? want : share(want, family(swarm, own, asking), family(swarm, !own, asking));
     draw_family(view, swarm, own, part, asking, answer);
     draw_family(view, swarm, !own, want - part, asking, answer);
 }

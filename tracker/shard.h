@@ -41,7 +41,7 @@ int trk_replace(trk_swarms *view, unsigned shard, trk_keeping *how, int expired_
 
 /* --- expire.c --- */
 
-/** Silent for so long (seconds) a peer is expired: 1.75 intervals. */
+/** Silent for so long (seconds) a peer is expired: 1.75 intervals, so a quarter of one after the longest that is told. */
 uint32_t trk_limit_of(apr_time_t interval);
 
 /** Looks at up to `budget` peers of each set, drops those that are expired. @return 1 if the swarm went with them */
@@ -54,13 +54,48 @@ typedef struct {
     int self_kept;            /* is it in the swarm? */
     const trk_address *seeds; /* normal ones */
     int seed_count;
+    int refuses_http_ports;   /* the client that asks: then seeds on such ports are named by second_port, or not at all if 0 */
+    apr_uint16_t second_port;
     int want, allow_private;
+    int nearness; /* percent */
+    int spare_seeds; /* `seeds` are not named */
+    int one_family; /* name only peers of its own */
     uint32_t now, limit;
     uint64_t random;
 } trk_asking;
 
 /** Fills the answer's peers; swarm may be NULL. */
 void trk_select(const trk_swarms *view, const trk_swarm *swarm, trk_asking *asking, trk_answer *answer);
+
+/** May the one that asks be told of this peer? */
+int trk_fits(const trk_peer *peer, const trk_asking *asking);
+
+/* --- interval.c --- */
+
+/**
+ * Sets the intervals of an answer.
+ * @param peers  in the swarm
+ * @param hash   the same for the same peer: its place within the jitter
+ */
+void trk_intervals(const trk_policy *policy, uint32_t peers, int is_seed, uint64_t hash, trk_answer *answer);
+
+/* --- near.c --- */
+
+/* Records of near peers, which are to be named. */
+typedef struct {
+    uint32_t count;
+    const unsigned char *records[TRK_NUMWANT_MAX];
+} trk_near;
+
+/**
+ * Looks for up to `want` peers near the one that asks, in a set of its own family: the nearest first, of equally near ones any
+ * with the same chance. All of a set is looked at if it is not much larger than `want`, else samples of it, O(want).
+ */
+void trk_near_find(const trk_swarms *view, const trk_swarm *swarm, trk_place place, uint32_t want, trk_asking *asking,
+                   trk_near *near);
+
+/** Is this record among them? */
+int trk_near_has(const trk_near *near, const unsigned char *record);
 
 /* --- roll.c: swarms written one after another, for files, copies and repairs --- */
 

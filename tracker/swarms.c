@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tracker/address.h"
+#include "tracker/client.h"
 #include "tracker/shard.h"
 
 enum { TRIM_AN_ANNOUNCE = 8 /* peers of each set that an announce looks at, whether they are expired */ };
@@ -37,21 +38,19 @@ static void prepare(const trk_swarms *view, announcing *a, const trk_address *fr
     a->peer.wire[ip_size + 1] = (unsigned char)(a->from.port & 0xff);
 }
 
-/* The same peer always gets the same interval of its own, within a tenth of the configured one: announces spread out, and
- * stay spread. */
-static void set_intervals(const trk_swarms *view, const announcing *a, trk_answer *answer)
+static void set_intervals(const trk_swarms *view, const announcing *a, uint32_t peers, trk_answer *answer)
 {
-    apr_int64_t base = apr_time_sec(a->policy->interval), jitter, interval;
     uint64_t hash = trk_hash(view, a->peer.wire, trk_wire_size(a->peer.is_v6)) ^ a->hashed;
 
-    if (base < 1)
-        base = 1;
-    if (base > 3 * 24 * 3600)
-        base = 3 * 24 * 3600;
-    jitter = base / 10;
-    interval = base - jitter + (apr_int64_t)(hash % (uint64_t)(2 * jitter + 1));
-    answer->interval = (int)interval;
-    answer->min_interval = interval / 2 < 60 ? (int)(interval + 1) / 2 : 60;
+    trk_intervals(a->policy, peers, a->peer.is_seed, hash, answer);
+}
+
+/* With so many seeds of its own, and so few leechers for each, a swarm needs nobody else. */
+static int carries_itself(uint32_t seeds, uint32_t leechers)
+{
+    enum { SEEDS = 4, LEECHERS_A_SEED = 4 };
+
+    return seeds >= SEEDS && leechers <= (uint64_t)seeds * LEECHERS_A_SEED;
 }
 
 static void remove_peer(trk_swarms *view, const announcing *a)
@@ -88,6 +87,23 @@ static apr_status_t change(trk_swarms *view, announcing *a)
     return status;
 }
 
+static trk_asking asking_of(const announcing *a, uint32_t complete, uint32_t incomplete)
+{
+    trk_asking asking = {.self = &a->peer,
+                         .refuses_http_ports = trk_client_refuses_http_ports(a->announce->peer_id),
+                         .second_port = a->policy->second_port,
+                         .nearness = a->policy->nearness,
+                         .spare_seeds = a->policy->spare_origin && carries_itself(complete, incomplete),
+                         .want = a->announce->numwant < TRK_NUMWANT_MAX ? a->announce->numwant : TRK_NUMWANT_MAX,
+                         .allow_private = a->policy->allow_private_peers,
+                         .one_family = a->announce->one_family,
+                         .now = a->now,
+                         .limit = a->limit,
+                         .random = a->random};
+
+    return asking;
+}
+
 apr_status_t trk_swarms_announce(trk_swarms *swarms, const trk_policy *policy, const trk_announce *announce,
                                  const trk_address *from, const trk_address *seeds, int seed_count, apr_time_t now,
                                  apr_uint64_t random, trk_answer *answer)
@@ -104,7 +120,7 @@ apr_status_t trk_swarms_announce(trk_swarms *swarms, const trk_policy *policy, c
     answer->count4 = answer->count6 = 0;
     answer->complete = answer->incomplete = answer->downloaded = 0;
     prepare(swarms, &a, from, now);
-    set_intervals(swarms, &a, answer);
+    set_intervals(swarms, &a, 0, answer);
     if (seed_count > SEEDS_MAX)
         seed_count = SEEDS_MAX;
     for (int i = 0; i < seed_count; i++)
@@ -121,17 +137,13 @@ apr_status_t trk_swarms_announce(trk_swarms *swarms, const trk_policy *policy, c
         trk_swarm_numbers(trk_swarm_at(swarms, ref), &complete, &incomplete);
         answer->downloaded = trk_swarm_at(swarms, ref)->downloaded;
     }
+    set_intervals(swarms, &a, complete + incomplete, answer);
     answer->complete = complete + (seed_count > 0);
     answer->incomplete = incomplete;
-    asking = (trk_asking){.self = &a.peer,
-                          .self_kept = status == APR_SUCCESS && a.from.port != 0,
-                          .seeds = own,
-                          .seed_count = seed_count,
-                          .want = announce->numwant < TRK_NUMWANT_MAX ? announce->numwant : TRK_NUMWANT_MAX,
-                          .allow_private = policy->allow_private_peers,
-                          .now = a.now,
-                          .limit = a.limit,
-                          .random = a.random};
+    asking = asking_of(&a, complete, incomplete);
+    asking.self_kept = status == APR_SUCCESS && a.from.port != 0;
+    asking.seeds = own;
+    asking.seed_count = seed_count;
     if (announce->event != TRK_EVENT_STOPPED && asking.want > 0)
         trk_select(swarms, ref ? trk_swarm_at(swarms, ref) : NULL, &asking, answer);
     trk_shard_unlock(swarms, shard);

@@ -25,10 +25,22 @@ void trk_swarms_detach(trk_swarms *swarms);
 /** Copies what is live in `from` (another size) into `to`. Parent, at a graceful restart that changes the size. */
 void trk_swarms_copy(trk_swarms *to, trk_swarms *from, apr_time_t now);
 
+/* Percent of the peers named that are near the one that asks, if so many are met; the rest is drawn from all, so that no
+ * neighbourhood is cut off, or filled by who has many addresses in it. */
+enum { TRK_NEARNESS_DEFAULT = 50 };
+
 /* How announces are decided; set at each (re)load. */
 typedef struct {
-    apr_time_t interval;     /* BTHTTPTrackerInterval, microseconds */
+    /* BTHTTPTrackerInterval, microseconds. What is told is less in a small swarm, and more in a large one and under load, but never
+     * more than one and a half of it; expiry is by it. */
+    apr_time_t interval;
     int allow_private_peers; /* may peers with private and loopback addresses be kept and named? */
+    /* This server's seed port for clients that refuse to connect to ports 80 and 443, told instead of these; 0: there is none,
+     * and such a client is not told of the seed. */
+    apr_uint16_t second_port;
+    int nearness; /* 0 to 100, TRK_NEARNESS_DEFAULT */
+    int load;     /* 0 to 100: percent of the server's capacity that is in use */
+    int spare_origin; /* this server's seed has more to do than it can: it is not named where a swarm carries itself */
 } trk_policy;
 
 /* What an announce gets. Peers are in wire form, ready to be copied. */
@@ -74,6 +86,21 @@ typedef struct {
 } trk_totals;
 
 void trk_swarms_totals(trk_swarms *swarms, trk_totals *totals);
+
+enum { TRK_LARGEST_LOOKS = 256 * 1024 /* swarms */ };
+
+typedef struct {
+    bt_infohash hash;
+    apr_uint32_t seeds, leechers, downloaded; /* the own seed is not counted in here */
+} trk_large;
+
+/**
+ * Finds the swarms with the most peers, largest first, by looking at all of them, or at TRK_LARGEST_LOOKS (and some) if
+ * there are more. Takes shards' locks, one at a time and never for long.
+ * @param from  the shard to begin with (any number): in a very large table another part is looked at each time
+ * @return how many, at most `max`
+ */
+int trk_swarms_largest(trk_swarms *swarms, trk_large *large, int max, unsigned from);
 
 /**
  * Saves the live peers, with a checksum, and loads them again if they are younger than `interval`.

@@ -218,7 +218,7 @@ class Libtorrent:
         self.address = address or loopback_address()
         self.port = port or free_port(self.address)
         self.session = lt.session({
-            "listen_interfaces": f"{self.address}:{self.port}",
+            "listen_interfaces": f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}",
             "outgoing_interfaces": self.address,
             "enable_dht": False, "enable_lsd": False, "enable_upnp": False, "enable_natpmp": False,
             "allow_multiple_connections_per_ip": True,  # several clients of one machine are one host to it

@@ -1,4 +1,5 @@
 """The tracker over HTTP, as real clients and odd ones ask it."""
+import contextlib
 import socket
 from urllib.parse import quote
 
@@ -7,6 +8,7 @@ import pytest
 from bencode import decode
 from http11 import Connection
 from httpd import WELL_KNOWN, peers_of
+from waiting import wait_for
 
 SIZE = 2 << 20
 OTHERS = [f"127.9.{i // 256}.{i % 256 + 1}" for i in range(300)]
@@ -159,6 +161,38 @@ def test_numwant(server):
     for _ in range(12):
         seen |= peers_of(server.announce(server.made.hash, **me))
     assert len(seen) > 150, "others get their turn"
+
+
+def test_intervals(server):
+    """Short for the first ones, longer as the swarm grows, and spread; a seed need not come so soon."""
+    first = server.announce(server.made.hash, port=7000, source=OTHERS[0])
+    assert 270 <= first[b"interval"] <= 400 and first[b"min interval"] == 60
+    seed = server.announce(server.made.hash, port=7001, left=0, source=OTHERS[0])
+    assert 1620 <= seed[b"interval"] <= 1980
+    told = [server.announce(server.made.hash, port=7000, source=OTHERS[i], keep_alive=False)[b"interval"] for i in range(90)]
+    assert all(1620 <= interval <= 1980 for interval in told[50:])
+    assert len(set(told[50:])) > 20
+    again = [server.announce(server.made.hash, port=7000, source=OTHERS[70])[b"interval"] for _ in range(3)]
+    assert again == [told[70]] * 3
+    server.write_conf("BTHTTPTrackerInterval 10s")
+    server.graceful()
+    wait_for("the shorter interval", lambda: server.announce(server.made.hash, port=7000)[b"interval"] in range(9, 12))
+
+
+def test_under_load_peers_are_told_to_come_later(httpd, content):
+    server = httpd(mpm="event", conf="ThreadsPerChild 5\nStartServers 2\nMaxRequestWorkers 10")
+    server.put("f.bin", content(SIZE))
+    torrent = server.torrent("/f.bin")
+    server.expect("AH10159|AH00484")  # near or at MaxRequestWorkers
+    assert server.announce(torrent.hash)[b"interval"] < 400
+    with contextlib.ExitStack() as stack:
+        for _ in range(8):  # half a request each holds a worker
+            half = stack.enter_context(socket.create_connection((server.host, server.port)))
+            half.sendall(b"GET / HTTP/1.1\r\nHost: example")
+        answer = wait_for("longer intervals", lambda: (told := server.announce(torrent.hash))[b"interval"] > 900 and told)
+        assert answer[b"min interval"] > 60
+        assert server.status()["http_load"] > 50
+    wait_for("shorter ones", lambda: server.announce(torrent.hash)[b"interval"] < 400)
 
 
 def test_not_compact(server):

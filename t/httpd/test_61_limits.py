@@ -1,4 +1,7 @@
 """The directives that bound the seeder: where peers are taken, how many, how fast."""
+import contextlib
+import socket
+import threading
 import time
 
 import pytest
@@ -91,6 +94,33 @@ def test_peer_address(serve):
     assert peers_of(server.announce(torrent.hash)) == {("198.51.100.7", 4711), ("198.51.100.8", server.port)}
 
 
+HTTP_PORTS = "BTHTTPPeerAddress 198.51.100.7:80 198.51.100.7:443 198.51.100.8:4711\n"
+
+
+@pytest.mark.parametrize("client", [b"-UT3550-", b"-UM1870-", b"-BT7950-"])
+def test_clients_that_refuse_the_ports_of_http(serve, client):
+    port = free_port()
+    server, torrent = serve(HTTP_PORTS + f"BTHTTPPeerPorts http {port}")
+    everybody = {("198.51.100.7", 80), ("198.51.100.7", 443), ("198.51.100.8", 4711)}
+    assert peers_of(server.announce(torrent.hash)) == everybody
+    told = server.announce(torrent.hash, peer_id=client + b"abcdefghijkl")
+    assert peers_of(told) == {("198.51.100.7", port), ("198.51.100.8", 4711)}
+    with Peer((server.host, port), torrent.hash) as peer:  # and there is a seed
+        peer.interest().piece(torrent, 0)
+    server.write_conf("BTHTTPPeerAddress 198.51.100.7:80")
+    server.graceful()
+    def is_told_none():
+        answer = server.announce(torrent.hash, peer_id=client + b"abcdefghijkl")
+        return answer[b"complete"] == 1 and peers_of(answer) == set()
+    wait_for("no second port to be told", is_told_none)
+    assert peers_of(server.announce(torrent.hash)) == {("198.51.100.7", 80)}
+
+
+def test_a_second_port_of_another_address_is_not_told(serve):
+    server, torrent = serve(f"BTHTTPPeerAddress 198.51.100.7:443\nBTHTTPPeerPorts http 127.0.0.99:{free_port()}")
+    assert peers_of(server.announce(torrent.hash, peer_id=b"-UT3550-abcdefghijkl")) == set()
+
+
 def test_max_peers(serve):
     server, torrent = serve("BTHTTPMaxPeers 5\nBTHTTPMaxPeersPerIP 100")
     address = (server.host, server.port)
@@ -140,6 +170,43 @@ def test_upload_rate(serve):
     assert 0.6 * rate < sent / seconds < 1.3 * rate, f"{sent / seconds / rate:.2f} of the rate"
     for peer in peers:
         peer.close()
+
+
+def keep_asking(peer, length):
+    """Asks for the first piece again and again, whenever it is served, until its connection ends."""
+    with contextlib.suppress(OSError, Closed):
+        peer.send(2)
+        while True:
+            kind, _ = peer.receive()
+            for _ in range({1: 32, 7: 1}.get(kind, 0)):
+                peer.request(0, 0, length)
+
+
+def test_a_saturated_seed_is_spared(serve):
+    """While peers wait and the rate is at its limit, a swarm with seeds enough is not told of the server."""
+    server, torrent = serve("BTHTTPUploadRate 256K\nBTHTTPUploadSlots 1\nBTHTTPTorrentVersion v1")
+    for i in range(4):
+        server.announce(torrent.hash, port=7000, left=0, source=f"127.9.0.{i + 1}")
+    seeds = {(f"127.9.0.{i + 1}", 7000) for i in range(4)}
+    told = server.announce(torrent.hash)
+    assert peers_of(told) == seeds | {(server.host, server.port)}
+    assert server.status()["saturated"] == 0
+    peers = [Peer((server.host, server.port), torrent.hash, source=f"127.7.7.{i + 1}") for i in range(3)]
+    threads = [threading.Thread(target=keep_asking, args=(peer, min(torrent.piece_length, 16384))) for peer in peers]
+    for thread in threads:
+        thread.start()
+    try:
+        wait_for("the seed to be spared", lambda: peers_of(server.announce(torrent.hash)) == seeds, timeout=60)
+        assert server.announce(torrent.hash)[b"complete"] == 5
+        wait_for("two to wait for the third", lambda: server.status()["waiting"] == 2)
+    finally:
+        for peer in peers:
+            with contextlib.suppress(OSError):
+                peer.socket.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+            thread.join()
+            peers.pop().close()
+    wait_for("the seed to be named again", lambda: (server.host, server.port) in peers_of(server.announce(torrent.hash)))
 
 
 def test_upload_slots(serve):

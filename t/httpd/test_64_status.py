@@ -20,9 +20,14 @@ def documented():
     names = re.findall(r"^\| `([a-z0-9_.-]+)` \|", section, re.M)
     assert len(names) == len(set(names))
     names.remove("closed")  # its members are in the tables of limits
+    names.remove("announces")  # and of this in the table of results
+    forms = re.findall(r"`(\w+)`", re.search(r"^\| `announces` \|.* by form \(([^)]*)\)", section, re.M)[1])
+    results = text.split("\n### Results of announces\n")[1].split("\n## ")[0].split("\n### ")[0]
+    results = re.findall(r"^\| `([a-z-]+)` \|", results, re.M)
     reasons = re.findall(r"^\|.*\| `([a-z-]+)` \|$", rules, re.M)
     assert len(reasons) == len(set(reasons)), "one row for each reason"
-    return set(names) | {f"closed.{reason}" for reason in reasons}
+    return (set(names) | {f"closed.{reason}" for reason in reasons}
+            | {f"announces.{form}.{result}" for form in forms for result in results})
 
 
 def told(status, prefix=""):

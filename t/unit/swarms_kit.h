@@ -30,7 +30,9 @@ __attribute__((visibility("default"))) const char *__tsan_default_options(void)
 #endif
 
 static const apr_time_t kit_start = APR_TIME_C(1700000000) * APR_USEC_PER_SEC;
-static const trk_policy kit_policy = {APR_TIME_C(1800) * APR_USEC_PER_SEC, 1};
+static const trk_policy kit_policy = {.interval = APR_TIME_C(1800) * APR_USEC_PER_SEC,
+                                     .allow_private_peers = 1,
+                                     .nearness = TRK_NEARNESS_DEFAULT};
 static const unsigned char kit_key[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
 
 static inline trk_swarms *kit_new(size_t size)

@@ -1,0 +1,285 @@
+#include "module/udp_tracker.h"
+
+#include <ap_listen.h>
+#include <http_log.h>
+
+#include <openssl/rand.h>
+#include <poll.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "module/child.h"
+#include "module/collection.h"
+#include "module/gate.h"
+#include "module/seed_address.h"
+#include "module/tracker_rules.h"
+#include "module/udp_batch.h"
+
+APLOG_USE_MODULE(bthttp);
+
+/* An announce of what must be tested first (after a reload, or when its file has changed) waits, for the thread cannot. */
+enum { WAITING_MAX = 64, WAIT_MS = 20, HTTP_PORTS_MAX = 32 };
+#define WAIT_LIMIT apr_time_from_sec(5)
+
+_Static_assert((int)BTH_SEEDS_MAX <= (int)TRK_UDP_SEEDS_MAX, "all seeds can be told");
+
+/* Who closes the sockets: whoever leaves IDLE, or the thread. */
+typedef enum { IDLE, RUNNING, CLOSED } udp_state;
+
+typedef struct {
+    bth_datagram datagram;
+    int socket; /* its number */
+    apr_time_t until;
+} waiting;
+
+/* Made before the thread and then its own, but for `state`, `leaving` and `wake`. */
+typedef struct {
+    void (*urge)(const cat_entry *entry);
+    apr_pool_t *scratch;
+    bth_batch *batch;
+    struct pollfd polls[BTH_LISTENERS_MAX + 1]; /* the sockets, then `wake` */
+    int sockets;
+    bth_listener http[HTTP_PORTS_MAX]; /* where peers reach httpd */
+    int http_count;
+    waiting *waiting;
+    int waiting_count;
+    int must_wait; /* of the datagram in hand */
+    cat_standing standing; /* the same: what its info-hash is */
+    pthread_t thread;
+    int has_thread;
+    int wake;
+    udp_state state;
+    int leaving;
+} udp_tracker;
+
+static udp_tracker *udp; /* NULL: nothing to do */
+
+/* --- what a client is told ------------------------------------------------- */
+
+static int is_zero(const trk_address *address)
+{
+    static const unsigned char zero[16];
+
+    return memcmp(address->ip, zero, sizeof zero) == 0;
+}
+
+static void note_http_ports(void)
+{
+    for (const ap_listen_rec *each = ap_listeners; each && udp->http_count < HTTP_PORTS_MAX; each = each->next) {
+        bth_listener *http = &udp->http[udp->http_count];
+
+        if (!each->bind_addr)
+            continue;
+        bth_wire_address(each->bind_addr, &http->address);
+        http->any_address = is_zero(&http->address);
+        udp->http_count++;
+    }
+}
+
+/* The first port of httpd's at an address; one for any IPv6 address mostly takes IPv4 as well. @return 0: none */
+static apr_uint16_t http_port(const trk_address *local)
+{
+    for (int i = 0; i < udp->http_count; i++) {
+        const bth_listener *http = &udp->http[i];
+
+        if (http->any_address ? http->address.is_v6 || !local->is_v6
+                              : http->address.is_v6 == local->is_v6 && memcmp(http->address.ip, local->ip, 16) == 0)
+            return http->address.port;
+    }
+    return 0;
+}
+
+/* As bth_gate_find, but what takes time is left to the steward. */
+static cat_standing standing_now(const bt_infohash *hash)
+{
+    cat_catalog *catalog = bth_this_child()->catalog;
+    cat_entry entry;
+    int must_wait = 0;
+
+    for (int nth = 0; cat_find_hash(catalog, hash, nth, udp->scratch, &entry) == APR_SUCCESS && entry.published; nth++) {
+        bth_gate gate = bth_gate_look(&entry);
+
+        if (gate == BTH_GATE_OPEN) {
+            if (bth_is_collection(entry.path) && bth_collection_is_due(&entry))
+                udp->urge(&entry);
+            return CAT_PUBLISHED;
+        }
+        if (gate != BTH_GATE_SHUT && !must_wait) {
+            udp->urge(&entry);
+            must_wait = 1;
+        }
+    }
+    udp->must_wait |= must_wait;
+    return cat_standing_of(catalog, hash);
+}
+
+static const char *find(void *baton, const bt_infohash *hash, const trk_address *client, const trk_address *local,
+                        trk_address *seeds, int *seed_count)
+{
+    cat_standing standing = standing_now(hash);
+    trk_address reached = *local;
+
+    (void)baton;
+    udp->standing = standing;
+    if (udp->must_wait || standing != CAT_PUBLISHED)
+        return bth_tracker_refusal(standing);
+    reached.port = http_port(local);
+    *seed_count = bth_seeds_for(NULL, &reached, client, seeds);
+    return NULL;
+}
+
+/* --- datagrams ------------------------------------------------------------- */
+
+/* @return 0 if it must wait */
+static int answer(const bth_datagram *datagram, apr_time_t now, apr_uint64_t random)
+{
+    trk_policy policy = bth_tracker_policy(&datagram->local);
+    trk_udp tracker = {.swarms = bth_this_child()->swarms,
+                       .policy = &policy,
+                       .secret = bth_this_child()->shared->udp_secret,
+                       .find = find};
+    trk_udp_result result;
+    apr_size_t length;
+
+    udp->must_wait = 0;
+    length = trk_udp_answer(&tracker, datagram->data, datagram->length, &datagram->from, &datagram->local, now, random,
+                            bth_batch_room(udp->batch), &result);
+    if (udp->must_wait)
+        return 0;
+    if (result == TRK_UDP_ANNOUNCE || result == TRK_UDP_ERROR)
+        trk_count_announce(bth_this_child()->shared->announces, TRK_FORM_UDP, bth_tracker_result(udp->standing), now);
+    if (length > 0)
+        bth_batch_push(udp->batch, datagram, length);
+    return 1;
+}
+
+/* Where there is no room it is lost; clients ask again. */
+static void keep_waiting(const bth_datagram *datagram, int socket, apr_time_t now)
+{
+    if (udp->waiting_count < WAITING_MAX)
+        udp->waiting[udp->waiting_count++] = (waiting){*datagram, socket, now + WAIT_LIMIT};
+}
+
+static void serve_socket(int socket)
+{
+    int count = bth_batch_receive(udp->batch, udp->polls[socket].fd);
+    apr_uint64_t random[BTH_BATCH_MAX];
+    apr_time_t now = apr_time_now();
+
+    if (count == 0 || RAND_bytes((unsigned char *)random, count * (int)sizeof *random) != 1)
+        return;
+    for (int i = 0; i < count; i++) {
+        const bth_datagram *datagram = bth_batch_get(udp->batch, i);
+
+        if (datagram->length > 0 && !answer(datagram, now, random[i]))
+            keep_waiting(datagram, socket, now);
+    }
+    bth_batch_send(udp->batch, udp->polls[socket].fd);
+    apr_pool_clear(udp->scratch);
+}
+
+static void serve_waiting(void)
+{
+    apr_time_t now = apr_time_now();
+    apr_uint64_t random;
+    int kept = 0;
+
+    for (int i = 0; i < udp->waiting_count; i++) {
+        waiting *each = &udp->waiting[i];
+
+        if (now >= each->until || RAND_bytes((unsigned char *)&random, sizeof random) != 1)
+            continue;
+        if (answer(&each->datagram, now, random))
+            bth_batch_send(udp->batch, udp->polls[each->socket].fd);
+        else
+            udp->waiting[kept++] = *each;
+    }
+    udp->waiting_count = kept;
+    apr_pool_clear(udp->scratch);
+}
+
+/* --- the thread ------------------------------------------------------------ */
+
+static void close_sockets(void)
+{
+    for (int i = 0; i < udp->sockets; i++)
+        close(udp->polls[i].fd);
+}
+
+static void *serve(void *baton)
+{
+    (void)baton;
+    while (!__atomic_load_n(&udp->leaving, __ATOMIC_ACQUIRE)) {
+        int ready = poll(udp->polls, (nfds_t)udp->sockets + 1, udp->waiting_count ? WAIT_MS : -1);
+
+        if (udp->waiting_count > 0)
+            serve_waiting();
+        for (int i = 0; ready > 0 && i < udp->sockets; i++)
+            if (udp->polls[i].revents)
+                serve_socket(i);
+    }
+    close_sockets();
+    return NULL;
+}
+
+apr_status_t bth_udp_create(apr_pool_t *pool, void (*urge)(const cat_entry *entry))
+{
+    const bth_listeners *listeners = &bth_this_child()->shared->udp;
+    udp_tracker *made;
+
+    udp = NULL;
+    if (listeners->count == 0 || !bth_this_child()->swarms)
+        return APR_SUCCESS;
+    made = apr_pcalloc(pool, sizeof *made);
+    made->urge = urge;
+    made->batch = bth_batch_create(pool);
+    made->waiting = apr_palloc(pool, WAITING_MAX * sizeof *made->waiting);
+    made->sockets = listeners->count;
+    for (int i = 0; i < listeners->count; i++)
+        made->polls[i] = (struct pollfd){.fd = listeners->sockets[i].fd, .events = POLLIN};
+    made->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    made->polls[made->sockets] = (struct pollfd){.fd = made->wake, .events = POLLIN};
+    if (made->wake < 0)
+        return errno;
+    apr_pool_create_unmanaged(&made->scratch); /* with an allocator of its own: the thread shares none */
+    udp = made;
+    note_http_ports();
+    return APR_SUCCESS;
+}
+
+void bth_udp_start(void)
+{
+    udp_state idle = IDLE;
+
+    if (!udp || !__atomic_compare_exchange_n(&udp->state, &idle, RUNNING, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        return;
+    udp->has_thread = bth_start_thread(&udp->thread, serve, NULL);
+    if (!udp->has_thread)
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, bth_this_child()->server,
+                     "BTH0092: cannot start the thread of the tracker over UDP");
+}
+
+void bth_udp_leave(void)
+{
+    const apr_uint64_t one = 1;
+    udp_state idle = IDLE;
+
+    if (!udp)
+        return;
+    __atomic_store_n(&udp->leaving, 1, __ATOMIC_RELEASE);
+    if (__atomic_compare_exchange_n(&udp->state, &idle, CLOSED, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        close_sockets();
+    else if (write(udp->wake, &one, sizeof one) < 0)
+        return; /* it is full, so it wakes */
+}
+
+void bth_udp_stop(void)
+{
+    bth_udp_leave();
+    if (udp && udp->has_thread)
+        pthread_join(udp->thread, NULL);
+    if (udp)
+        udp->has_thread = 0;
+}

@@ -1,0 +1,97 @@
+/* Peers near the one that asks, by the start of their addresses: likely of one network, and fast for each other. */
+#include <string.h>
+
+#include "tracker/shard.h"
+
+enum {
+    LOOKS = 16,  /* records looked at for each that is wanted */
+    NEAREST = 2, /* steps of nearness: 2: the same /24 or /48; 1: the same /16 or /32 */
+    BLOCKS_MAX = TRK_NUMWANT_MAX * LOOKS / 5 + 1
+};
+
+/* Of all that were met so near, each is held with the same chance (reservoir sampling). */
+typedef struct {
+    uint32_t met;
+    trk_near held;
+} reservoir;
+
+static int nearness(const unsigned char *record, const trk_peer *self)
+{
+    apr_size_t step = self->is_v6 ? 4 : 2;
+
+    if (memcmp(record, self->wire, step) != 0)
+        return 0;
+    if (self->is_v6)
+        return memcmp(record + step, self->wire + step, 2) == 0 ? NEAREST : 1;
+    return record[step] == self->wire[step] ? NEAREST : 1;
+}
+
+static void hold(reservoir *of, const unsigned char *record, uint32_t want, trk_asking *asking)
+{
+    uint64_t place = of->met++;
+
+    if (place >= want)
+        place = trk_random(&asking->random) % of->met;
+    else
+        of->held.count++;
+    if (place < want)
+        of->held.records[place] = record;
+}
+
+static void look(const unsigned char *record, trk_place place, uint32_t want, trk_asking *asking,
+                 reservoir levels[NEAREST])
+{
+    int how = nearness(record, asking->self);
+    trk_peer peer;
+
+    if (how == 0)
+        return;
+    trk_record_read(record, place, &peer);
+    if (trk_fits(&peer, asking))
+        hold(&levels[how - 1], record, want, asking);
+}
+
+/* Picks `picks` of the set's blocks, one of each of as many strata, and fetches them from memory side by side. */
+static void pick_blocks(const trk_swarms *view, const trk_swarm *swarm, trk_place place, uint64_t blocks, uint64_t picks,
+                        trk_asking *asking, const unsigned char *records[], uint32_t first[])
+{
+    for (uint64_t i = 0; i < picks; i++) {
+        uint64_t start = blocks * i / picks, length = blocks * (i + 1) / picks - start;
+
+        first[i] = (uint32_t)(start + trk_random(&asking->random) % length) * trk_set_per_block(place);
+        records[i] = trk_set_record(view, swarm, place, first[i]);
+        __builtin_prefetch(records[i]);
+        __builtin_prefetch(records[i] + 64);
+    }
+}
+
+void trk_near_find(const trk_swarms *view, const trk_swarm *swarm, trk_place place, uint32_t want, trk_asking *asking,
+                   trk_near *near)
+{
+    const uint32_t count = trk_place_count(swarm, place), each = trk_set_per_block(place), size = TRK_PEERS_SPACE / each;
+    const unsigned char *records[BLOCKS_MAX];
+    uint32_t first[BLOCKS_MAX];
+    uint64_t blocks = trk_set_blocks(place, count), picks = ((uint64_t)want * LOOKS + each - 1) / each;
+    reservoir levels[NEAREST];
+
+    near->count = 0;
+    for (int i = 0; i < NEAREST; i++)
+        levels[i].met = levels[i].held.count = 0;
+    if (picks > blocks)
+        picks = blocks;
+    pick_blocks(view, swarm, place, blocks, picks, asking, records, first);
+    for (uint64_t i = 0; i < picks; i++)
+        for (uint32_t j = 0; j < each && first[i] + j < count; j++)
+            look(records[i] + j * size, place, want, asking, levels);
+    for (int level = NEAREST - 1; level >= 0; level--)
+        for (uint32_t i = 0; i < levels[level].held.count && near->count < want; i++)
+            near->records[near->count++] = levels[level].held.records[i];
+}
+
+int trk_near_has(const trk_near *near, const unsigned char *record)
+{
+    for (uint32_t i = 0; i < near->count; i++)
+        if (near->records[i] == record)
+            return 1;
+    return 0;
+}

@@ -1,0 +1,49 @@
+/* The UDP wire form of the tracker (BEP 15, 41): one datagram in, one out, or silence. No I/O, no clock, and nothing is
+ * remembered of who asked: a connection id is a keyed hash of the address and the coarse time. */
+#ifndef TRK_UDP_H
+#define TRK_UDP_H
+
+#include "tracker/swarms.h"
+
+enum {
+    TRK_UDP_ANSWER_MAX = 1200, /* bytes: one packet on every path */
+    TRK_UDP_SCRAPE_MAX = 74,   /* hashes; of more, the first ones are answered */
+    TRK_UDP_REQUEST_MAX =
+        16 + TRK_UDP_SCRAPE_MAX * BT_HASH_SIZE, /* bytes; what follows is passed over, and may be cut off */
+    TRK_UDP_SEEDS_MAX = 16
+};
+
+/* What the answers need of the server. Callbacks are called on the caller's thread. */
+typedef struct {
+    trk_swarms *swarms;
+    const trk_policy *policy;    /* of the local address */
+    const unsigned char *secret; /* 16 random bytes, the same in all processes of a server and over graceful restarts */
+
+    /**
+     * Is the info-hash published?
+     * @param client      who asks; port from the announce, 0 in a scrape
+     * @param seeds       gets this server's own seeds for this client, at most TRK_UDP_SEEDS_MAX
+     * @param seed_count  0 before the call
+     * @return NULL if it is, else the failure text for the client
+     */
+    const char *(*find)(void *baton, const bt_infohash *hash, const trk_address *client, const trk_address *local,
+                        trk_address *seeds, int *seed_count);
+    void *baton;
+} trk_udp;
+
+typedef enum { TRK_UDP_CONNECT, TRK_UDP_ANNOUNCE, TRK_UDP_SCRAPE, TRK_UDP_ERROR, TRK_UDP_SILENT } trk_udp_result;
+
+/**
+ * Answers one datagram. Who has not shown a connection id gets nothing but one, in an answer that is no longer than the
+ * request; so a forged sender's address is worth nothing. An id is good for this address, whatever its port, for 128 to
+ * 192 seconds. Any thread of any child.
+ * @param from    the sender
+ * @param local   the address that was asked, from which the answer is to be sent
+ * @param random  64 fresh random bits
+ * @return bytes of `answer`, 0: none
+ */
+apr_size_t trk_udp_answer(const trk_udp *tracker, const void *packet, apr_size_t length, const trk_address *from,
+                          const trk_address *local, apr_time_t now, apr_uint64_t random,
+                          unsigned char answer[TRK_UDP_ANSWER_MAX], trk_udp_result *result);
+
+#endif
