@@ -6,6 +6,7 @@
 typedef struct {
     struct iovec to[SEED_BATCH_BLOCKS];
     apr_int64_t from[SEED_BATCH_BLOCKS]; /* offsets in the torrent */
+    apr_size_t head[SEED_BATCH_BLOCKS];  /* bytes of a header before it */
     int count;
     unsigned char *buffer;
     apr_size_t length; /* of the buffer that is used */
@@ -28,6 +29,7 @@ static int add_block(plan *p, const seed_content *content, const seed_block *blo
     memcpy(at, header + PW_PIECE_HEADER - head, head);
     p->to[p->count] = (struct iovec){at + head, size - head};
     p->from[p->count] = offset + done;
+    p->head[p->count] = head;
     p->count++;
     p->length += size;
     return 1;
@@ -89,15 +91,64 @@ static int read_plan(plan *p, seed_source *source, const seed_fetched *fetched, 
     return 1;
 }
 
-apr_size_t seed_batch_fill(const seed_peer *peer, seed_source *source, const seed_fetched *fetched,
-                           unsigned char *buffer, apr_size_t room, apr_time_t now, apr_int64_t *cold)
+/* The mapped bytes of all blocks, if they are of one file: to look at another might close it.
+ * @return that file, or NULL */
+static seed_file *find_mapped(const plan *p, seed_source *source, apr_time_t now, void *bytes[SEED_BATCH_BLOCKS])
+{
+    seed_file *file = NULL;
+    seed_segment at;
+
+    for (int i = 0; i < p->count; i++) {
+        apr_size_t length = p->to[i].iov_len;
+        if (seed_source_at(source, p->from[i], length, now, &at) != APR_SUCCESS || !at.open || at.length < length ||
+            (file && file != at.open))
+            return NULL;
+        file = at.open;
+        bytes[i] = seed_view_of(file->view, at.offset, length, now);
+        if (!bytes[i])
+            return NULL;
+    }
+    return file && seed_view_is_whole(file->view, file->fd) ? file : NULL;
+}
+
+static void add_part(seed_batch *batch, void *bytes, apr_size_t length)
+{
+    if (length > 0)
+        batch->parts[batch->count++] = (struct iovec){bytes, length};
+}
+
+/* @return 0 if what is planned is not mapped, or must be sealed */
+static int use_mapping(seed_batch *batch, const plan *p, const seed_peer *peer, seed_source *source, apr_time_t now)
+{
+    void *bytes[SEED_BATCH_BLOCKS];
+
+    batch->mapped = seed_stream_seals(peer->stream) ? NULL : find_mapped(p, source, now, bytes);
+    if (!batch->mapped)
+        return 0;
+    batch->count = 0;
+    for (int i = 0; i < p->count; i++) {
+        add_part(batch, (unsigned char *)p->to[i].iov_base - p->head[i], p->head[i]);
+        add_part(batch, bytes[i], p->to[i].iov_len);
+    }
+    return 1;
+}
+
+int seed_batch_fill(seed_batch *batch, const seed_peer *peer, seed_source *source, const seed_fetched *fetched,
+                    unsigned char *buffer, apr_size_t room, apr_time_t now, apr_int64_t *cold)
 {
     plan p;
 
     *cold = -1;
     make_plan(&p, peer, buffer, room < SEED_BATCH_SIZE ? room : SEED_BATCH_SIZE);
-    if (p.count < 2 || !read_plan(&p, source, fetched, now, cold) || p.count == 0)
+    if (p.count < 2)
         return 0;
+    if (!use_mapping(batch, &p, peer, source, now)) {
+        if (!read_plan(&p, source, fetched, now, cold) || p.count == 0)
+            return 0;
+        batch->parts[0] = (struct iovec){buffer, p.length};
+        batch->count = 1;
+    }
+    batch->length = p.length;
     *cold = -1; /* what is there goes first */
-    return p.length;
+    return 1;
 }

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* A file that is not read again and again is not worth a mapping. */
+enum { MUCH = 64 * 1024 * 1024 };
+
 seed_files *seed_files_make(int most, const seed_disk *disk)
 {
     seed_files *made = malloc(sizeof *made + (size_t)most * sizeof made->slots[0]);
@@ -17,6 +20,7 @@ seed_files *seed_files_make(int most, const seed_disk *disk)
     made->count = 0;
     made->most = most;
     made->disk = disk;
+    seed_views_init(&made->views);
     for (i = 0; i < most; i++)
         APR_RING_INSERT_TAIL(&made->unused, &made->slots[i], seed_file, line);
     return made;
@@ -60,6 +64,8 @@ apr_status_t seed_files_open(seed_files *files, const char *path, seed_file **ho
     files->count++;
     file->fd = fd;
     file->direct = file->blind = 0;
+    file->view = NULL;
+    file->read = 0;
     file->used = now;
     file->holder = holder;
     *holder = file;
@@ -75,8 +81,26 @@ void seed_files_use(seed_files *files, seed_file *file, apr_time_t now)
     APR_RING_INSERT_TAIL(&files->open, file, seed_file, line);
 }
 
+void seed_files_note_read(seed_files *files, seed_file *file, apr_int64_t offset, apr_size_t length, apr_time_t now)
+{
+    if (!file->view && !file->blind && (file->read += (apr_int64_t)length) >= MUCH) {
+        file->read = 0;
+        file->view = seed_view_make(&files->views, file->fd);
+    }
+    if (file->view)
+        seed_view_note(file->view, offset, length, now);
+}
+
+void seed_files_unmap(seed_files *files, seed_file *file)
+{
+    seed_view_free(&files->views, file->view);
+    file->view = NULL;
+    file->read = 0;
+}
+
 void seed_files_close(seed_files *files, seed_file *file)
 {
+    seed_files_unmap(files, file);
     close(file->fd);
     *file->holder = NULL;
     files->count--;

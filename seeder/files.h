@@ -10,6 +10,7 @@
 
 #include "base/ring.h"
 #include "seeder/disk.h"
+#include "seeder/view.h"
 
 enum { SEED_FILES_MAX = 1024 }; /* open at once */
 
@@ -20,6 +21,8 @@ typedef struct seed_file {
     int blind;  /* what is not in the page cache cannot be told */
     struct seed_file **holder;
     apr_time_t used;
+    seed_view *view;  /* NULL: it is not mapped, or not yet */
+    apr_int64_t read; /* bytes, since it was opened or could not be mapped */
     APR_RING_ENTRY(seed_file) line; /* among the open ones: that used last at the end; among the free ones: anywhere */
 } seed_file;
 
@@ -29,6 +32,7 @@ typedef struct {
     struct seed_file_line open, unused;
     int count, most;
     const seed_disk *disk;
+    seed_views views;
     char path[PATH_MAX]; /* scratch for whoever puts a path together */
     seed_file slots[];
 } seed_files;
@@ -54,6 +58,15 @@ apr_status_t seed_files_open(seed_files *files, const char *path, seed_file **ho
 void seed_files_use(seed_files *files, seed_file *file, apr_time_t now);
 
 void seed_files_close(seed_files *files, seed_file *file);
+
+/**
+ * Notes that bytes of a file were read, which are in the page cache now. One of which much is read gets mapped.
+ * @param offset  in the file
+ */
+void seed_files_note_read(seed_files *files, seed_file *file, apr_int64_t offset, apr_size_t length, apr_time_t now);
+
+/** Lets go of a file's mapping: it is not what it was. */
+void seed_files_unmap(seed_files *files, seed_file *file);
 
 /** Closes those that were last used at `before` or earlier. */
 void seed_files_close_idle(seed_files *files, apr_time_t before);

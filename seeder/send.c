@@ -184,29 +184,47 @@ static void note_batch(seed_peer *peer, apr_size_t bytes, apr_time_t now, seed_s
     }
 }
 
-/* Two system calls and two copies for many blocks cost less than two calls without a copy for each (bench/seed).
+static ssize_t put_batch(seed_peer *peer, int socket, seed_batch *batch, unsigned char *buffer)
+{
+    struct msghdr message = {.msg_iov = batch->parts, .msg_iovlen = (size_t)batch->count};
+
+    if (batch->mapped)
+        return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    return put(peer, socket, buffer, batch->length, 0, buffer);
+}
+
+/* A batch in a buffer that was not taken in full fills the socket, and epoll(7) will tell when it is not full any more; a
+ * mapped one may also end where the file does now. Then the next try fails, and reading tells what that means. */
+static seed_send_result after_batch(seed_source *source, const seed_batch *batch, ssize_t n)
+{
+    if (n < 0 && errno == EFAULT && batch->mapped)
+        seed_files_unmap(seed_source_files(source), batch->mapped);
+    else if (n < 0)
+        return failed();
+    return n < (ssize_t)batch->length && !batch->mapped ? SEED_SEND_BLOCKED : SEED_SEND_DONE;
+}
+
+/* One or two system calls and copies for many blocks cost less than two calls without a copy for each (bench/seed).
  * @return 0 if there is no batch: blocks go one by one */
 static int send_batch(seed_peer *peer, int socket, seed_source *source, const seed_fetched *fetched,
                       unsigned char *buffer, apr_size_t room, apr_time_t now, seed_sent *sent, seed_send_result *result)
 {
-    apr_size_t taken = socket_room(socket), length;
+    apr_size_t taken = socket_room(socket);
+    seed_batch batch;
     ssize_t n;
 
     if (taken == 0)
         return 0; /* nothing is read in vain: the next header will find it full */
     taken += PW_PIECE_HEADER + TG_BLOCK;
-    length = seed_batch_fill(peer, source, fetched, buffer, room < taken ? room : taken, now, &sent->cold);
-    if (sent->cold >= 0)
-        *result = SEED_SEND_COLD;
-    if (length == 0)
+    if (!seed_batch_fill(&batch, peer, source, fetched, buffer, room < taken ? room : taken, now, &sent->cold)) {
+        if (sent->cold >= 0)
+            *result = SEED_SEND_COLD;
         return sent->cold >= 0;
-    n = put(peer, socket, buffer, length, 0, buffer);
-    if (n < 0)
-        *result = failed();
-    else
+    }
+    n = put_batch(peer, socket, &batch, buffer);
+    if (n > 0)
         note_batch(peer, (apr_size_t)n, now, sent);
-    if (n >= 0 && (apr_size_t)n < length)
-        *result = SEED_SEND_BLOCKED; /* it is full, and epoll(7) will tell when it is not */
+    *result = after_batch(source, &batch, n);
     return 1;
 }
 

@@ -1,6 +1,6 @@
-/* The send path, behind one function: control bytes, then blocks. Several that wait are read into a buffer by one
- * preadv(2) and sent by one send(2); a single one goes as a 13-byte header and sendfile(2) from the page cache.
- * Memory-mapping is ruled out: a truncated file would raise SIGBUS. */
+/* The send path, behind one function: control bytes, then blocks. Several that wait are read into a buffer by one preadv(2)
+ * and sent by one send(2), or, of a file that is sent again and again, by one sendmsg(2) from its mapping; a single one goes
+ * as a 13-byte header and sendfile(2) from the page cache. */
 #ifndef SEED_SEND_H
 #define SEED_SEND_H
 

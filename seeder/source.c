@@ -284,7 +284,7 @@ apr_status_t seed_source_at(seed_source *source, apr_int64_t offset, apr_size_t 
     return APR_SUCCESS;
 }
 
-const seed_disk *seed_source_disk(const seed_source *source)
+seed_files *seed_source_files(const seed_source *source)
 {
-    return source->files->disk;
+    return source->files;
 }

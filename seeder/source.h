@@ -86,8 +86,8 @@ seed_read_result seed_source_read(seed_source *source, struct iovec *to, int cou
 int seed_source_is_ready(seed_source *source, seed_segment *run, apr_int64_t offset, apr_time_t now,
                          const seed_fetched *fetched);
 
-/** How its files are read. */
-const seed_disk *seed_source_disk(const seed_source *source);
+/** Its open files, and those of other sources. */
+seed_files *seed_source_files(const seed_source *source);
 
 /** Is nothing known to have changed? Looks at a single file at most once in the interval; never at one of several. */
 int seed_source_fresh(seed_source *source, apr_time_t now);

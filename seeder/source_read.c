@@ -85,6 +85,7 @@ static apr_size_t sum(const struct iovec *to, int count)
 seed_read_result seed_source_read(seed_source *source, struct iovec *to, int count, apr_int64_t offset, apr_time_t now,
                                   const seed_fetched *fetched, apr_size_t *got)
 {
+    seed_files *files = seed_source_files(source);
     apr_size_t left = sum(to, count), wanted;
     seed_segment from;
     int may_wait;
@@ -94,9 +95,11 @@ seed_read_result seed_source_read(seed_source *source, struct iovec *to, int cou
         if (seed_source_at(source, offset + (apr_int64_t)*got, left, now, &from) != APR_SUCCESS)
             return SEED_READ_FAILED;
         may_wait = is_fetched(fetched, offset + (apr_int64_t)*got, &from, now);
-        wanted = fill(seed_source_disk(source), to, count, &from, may_wait, &n);
+        wanted = fill(files->disk, to, count, &from, may_wait, &n);
         if (n < 0)
             return errno == EAGAIN ? SEED_READ_COLD : SEED_READ_FAILED;
+        if (from.open)
+            seed_files_note_read(files, from.open, from.offset, (apr_size_t)n, now);
         *got += (apr_size_t)n;
         if ((apr_size_t)n < wanted) /* the rest is not there yet, or the file has become shorter */
             return may_wait ? SEED_READ_FAILED : SEED_READ_COLD;
@@ -117,7 +120,7 @@ int seed_source_is_ready(seed_source *source, seed_segment *run, apr_int64_t off
     if (run->file < 0 || is_fetched(fetched, offset, run, now))
         return 1;
     for (;; at.offset = at.offset + STRIDE < last ? at.offset + STRIDE : last) {
-        if (read_some(seed_source_disk(source), &at, &to, 1, 0) < 0 && errno == EAGAIN)
+        if (read_some(seed_source_files(source)->disk, &at, &to, 1, 0) < 0 && errno == EAGAIN)
             return 0;
         if (at.offset == last)
             return 1;

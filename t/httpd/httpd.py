@@ -232,9 +232,9 @@ class Httpd:
         return wait_for("a seeder", current)
 
     def rss(self, pid):
-        """Resident memory of a process in bytes, without the pages that it shares."""
+        """Resident memory of a process in bytes, without the pages that it shares, with others or with the page cache."""
         text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-        return 1024 * sum(int(n) for n in re.findall(r"^Private_\w+: +(\d+) kB", text, re.M))
+        return 1024 * sum(int(n) for n in re.findall(r"^Private_Dirty: +(\d+) kB", text, re.M))
 
     # --- logs
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -25,7 +26,18 @@ static int ends[2];
 static seed_fetched fetched;
 static seed_sent all; /* summed up */
 static int sealing;    /* everything once more with an encrypted stream */
+static int mapping;    /* and with a file that was read again and again */
 static seed_rc4 reading;
+
+/* As if the whole file had been sent so often that it was mapped. */
+static void map_file(void)
+{
+    seed_segment run;
+
+    assert_int_equal(seed_source_at(source, 0, 1, NOW, &run), APR_SUCCESS);
+    while (!run.open->view)
+        seed_files_note_read(files, run.open, 0, LENGTH, NOW);
+}
 
 static int set_up(void **state)
 {
@@ -53,6 +65,8 @@ static int set_up(void **state)
         seed_rc4_init(&peer.stream->out, (const unsigned char *)"key", 3);
         reading = peer.stream->out;
     }
+    if (mapping)
+        map_file();
     bt_buf_init(&wanted, 16 << 20);
     memset(&all, 0, sizeof all);
     return 0;
@@ -211,20 +225,36 @@ static void no_more_than_the_quantum(void **state)
     }
 }
 
+static void compare_parts(const seed_batch *batch)
+{
+    size_t at = 0;
+
+    for (int i = 0; i < batch->count; i++) {
+        assert_memory_equal(batch->parts[i].iov_base, wanted.data + at, batch->parts[i].iov_len);
+        at += batch->parts[i].iov_len;
+    }
+    assert_int_equal(at, batch->length);
+}
+
 static void a_batch_uses_all_the_room_there_is(void **state)
 {
     static const size_t rooms[] = {16397 + 1, 16397 + 13, 16397 + 14, 40000, 5 * 16397 - 1, 5 * 16397, 5 * 16397 + 1};
     apr_int64_t cold;
+    seed_batch batch;
 
     ask_in_order(8);
     for (size_t i = 0; i < sizeof rooms / sizeof *rooms; i++) {
-        size_t got = seed_batch_fill(&peer, source, &fetched, buffer, rooms[i], NOW, &cold), over = rooms[i] % 16397;
+        int some = seed_batch_fill(&batch, &peer, source, &fetched, buffer, rooms[i], NOW, &cold);
+        size_t over = rooms[i] % 16397;
 
-        if (rooms[i] < 2 * 16397 && over <= PW_PIECE_HEADER)
-            assert_int_equal(got, 0); /* one block is no batch */
-        else
-            assert_int_equal(got, over <= PW_PIECE_HEADER ? rooms[i] - over : rooms[i]);
-        assert_memory_equal(buffer, wanted.data, got);
+        if (rooms[i] < 2 * 16397 && over <= PW_PIECE_HEADER) {
+            assert_false(some); /* one block is no batch */
+            continue;
+        }
+        assert_true(some);
+        assert_int_equal(batch.length, over <= PW_PIECE_HEADER ? rooms[i] - over : rooms[i]);
+        assert_int_equal(batch.mapped != NULL, mapping);
+        compare_parts(&batch);
     }
 }
 
@@ -283,6 +313,60 @@ static void a_file_that_became_shorter(void **state)
     }
     assert_int_equal(all.blocks, 20);
     assert_int_equal(all.payload, 20 * 16384 + 5000);
+}
+
+/* --- a file that was read so often that it is mapped --- */
+
+static seed_file *file_of_source(void)
+{
+    seed_segment run;
+
+    assert_int_equal(seed_source_at(source, 0, 1, NOW, &run), APR_SUCCESS);
+    return run.open;
+}
+
+static void what_is_sent_often_is_mapped_in_time(void **state)
+{
+    int rounds = 0;
+
+    while (!file_of_source()->view) {
+        assert_in_range(++rounds, 1, (64 << 20) / (150 * 16384) + 1);
+        ask_in_order(150);
+        send_all(1 << 20);
+        memset(&all, 0, sizeof all);
+        wanted.length = 0;
+    }
+    assert_in_range(rounds, 20, 30);
+    ask_in_order(150);
+    ask(PIECES - 1, 0, 100);
+    send_all(1 << 20);
+    assert_non_null(file_of_source()->view);
+}
+
+/* A page that cannot be had (here: the mapping is not to be read) is an error of sendmsg(2) and nothing else: reading tells what
+ * the matter is. */
+static void a_mapping_that_fails(void **state)
+{
+    map_file();
+    assert_int_equal(mprotect(seed_view_of(file_of_source()->view, 1 << 20, 1, NOW), 1 << 20, PROT_NONE), 0);
+    ask_in_order(150);
+    send_all(1 << 20);
+    assert_null(file_of_source()->view);
+}
+
+static void what_was_read_long_ago_is_read_again(void **state)
+{
+    seed_batch batch;
+    apr_int64_t cold;
+
+    map_file();
+    ask_in_order(8);
+    assert_true(seed_batch_fill(&batch, &peer, source, &fetched, buffer, 1 << 20, NOW, &cold));
+    assert_non_null(batch.mapped);
+    assert_true(seed_batch_fill(&batch, &peer, source, &fetched, buffer, 1 << 20, NOW + SEED_VIEW_KNOWN, &cold));
+    assert_null(batch.mapped);
+    assert_true(seed_batch_fill(&batch, &peer, source, &fetched, buffer, 1 << 20, NOW + SEED_VIEW_KNOWN, &cold));
+    assert_non_null(batch.mapped);
 }
 
 /* --- a disk that is slow: only what was fetched can be read at once --- */
@@ -414,6 +498,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_was_sealed_already_goes_as_it_is, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_file_that_became_shorter, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_peer_that_is_gone, set_up, tear_down),
+    };
+    const struct CMUnitTest mapped[] = {
+        cmocka_unit_test_setup_teardown(what_is_sent_often_is_mapped_in_time, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_mapping_that_fails, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_was_read_long_ago_is_read_again, set_up, tear_down),
+    };
+    const struct CMUnitTest from_slow[] = {
         cmocka_unit_test_setup_teardown(what_follows_is_read_at_once, set_up_slow, tear_down),
         cmocka_unit_test_setup_teardown(blocks_from_anywhere_of_a_slow_disk, set_up_slow, tear_down),
         cmocka_unit_test_setup_teardown(what_is_there_is_sent_first, set_up_slow, tear_down),
@@ -425,6 +516,12 @@ int main(void)
 
     apr_initialize();
     failed = cmocka_run_group_tests_name("send", tests, NULL, NULL);
+    failed += cmocka_run_group_tests_name("send what must be read", from_slow, NULL, NULL);
+    failed += cmocka_run_group_tests_name("send what is mapped", mapped, NULL, NULL);
+    mapping = 1;
+    failed += cmocka_run_group_tests_name("send from a mapping", tests, NULL, NULL);
+    mapping = 0;
     sealing = 1;
-    return failed + cmocka_run_group_tests_name("send by RC4", tests, NULL, NULL);
+    failed += cmocka_run_group_tests_name("send by RC4", tests, NULL, NULL);
+    return failed + cmocka_run_group_tests_name("send by RC4 what must be read", from_slow, NULL, NULL);
 }
