@@ -96,6 +96,20 @@ static void check_set(checker *c, unsigned shard, trk_ref ref, trk_place place)
     must(c, chained == (set->heads.count ? set->count : 0), "a peer is in no chain");
 }
 
+static uint32_t count_paused(const trk_swarms *view, const trk_swarm *swarm)
+{
+    uint32_t count = 0;
+
+    for (int place = 0; place < TRK_PLACES; place++)
+        for (uint32_t i = 0; i < trk_place_count(swarm, (trk_place)place); i++) {
+            trk_peer peer;
+
+            trk_peer_read(view, swarm, (trk_place)place, i, &peer);
+            count += peer.paused;
+        }
+    return count;
+}
+
 /* Every peer is found, where it is, and only there; nobody has more than TRK_PER_ADDRESS. */
 static void check_peers(checker *c, const trk_swarm *swarm)
 {
@@ -129,6 +143,7 @@ static void check_swarm(checker *c, unsigned shard, trk_ref ref, uint32_t *seeds
     if (c->wrong)
         return;
     check_peers(c, swarm);
+    must(c, count_paused(c->view, swarm) == trk_swarm_paused(swarm), "the number of paused peers is wrong");
     must(c, trk_swarm_peers(swarm) > 0 || swarm->downloaded > 0, "a swarm that has nothing to remember");
     trk_swarm_numbers(swarm, &own_seeds, &own_leechers);
     *seeds += own_seeds;

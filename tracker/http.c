@@ -44,6 +44,7 @@ void trk_http_answer(bt_buf *body, const trk_announce *announce, const trk_answe
     bt_ben_open(body, 'd');
     add_number(body, "complete", answer->complete);
     add_number(body, "downloaded", answer->downloaded);
+    add_number(body, "downloaders", answer->downloaders);
     bt_ben_add_text(body, "external ip");
     bt_ben_add_string(body, client.ip, client.is_v6 ? 16 : 4);
     add_number(body, "incomplete", answer->incomplete);
@@ -111,6 +112,7 @@ void trk_http_scrape(bt_buf *body, const bt_infohash *hashes, const trk_scrape *
         bt_ben_open(body, 'd');
         add_number(body, "complete", of->complete);
         add_number(body, "downloaded", of->downloaded);
+        add_number(body, "downloaders", of->downloaders);
         add_number(body, "incomplete", of->incomplete);
         bt_ben_close(body);
     }

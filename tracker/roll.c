@@ -32,9 +32,9 @@ static void add_swarm(bt_buf *roll, const trk_swarm *swarm, uint32_t downloaded,
 
 static void add_peer(bt_buf *roll, const trk_peer *peer)
 {
-    unsigned char bits = (unsigned char)((peer->is_v6 != 0) | (peer->is_seed != 0) << 1 | (peer->completed != 0) << 2);
+    unsigned char flags = trk_flags_of(peer);
 
-    bt_buf_add(roll, &bits, 1);
+    bt_buf_add(roll, &flags, 1);
     add_number(roll, peer->seen);
     bt_buf_add(roll, peer->wire, trk_wire_size(peer->is_v6));
 }
@@ -119,12 +119,10 @@ static int read_peer(reader *in, trk_peer *peer)
 {
     apr_size_t wire_size;
 
-    if (in->end - in->at < PEER_SIZE || *in->at > 7)
+    if (in->end - in->at < PEER_SIZE || *in->at >= 2 * TRK_PAUSED)
         return 0;
     memset(peer, 0, sizeof *peer);
-    peer->is_v6 = *in->at & 1;
-    peer->is_seed = (*in->at & 2) != 0;
-    peer->completed = (*in->at & 4) != 0;
+    trk_flags_read(*in->at, peer);
     peer->seen = read_number(in->at + 1) & (((uint32_t)1 << TRK_SEEN_BITS) - 1);
     in->at += PEER_SIZE;
     wire_size = trk_wire_size(peer->is_v6);

@@ -18,7 +18,7 @@
 #include "tracker/swarms.h"
 
 enum {
-    TRK_LAYOUT_VERSION = 1,
+    TRK_LAYOUT_VERSION = 2,
     TRK_BLOCK_SIZE = 128,
     TRK_SHARDS = 128,
     TRK_FANOUT = TRK_BLOCK_SIZE / 4, /* block numbers in a block */

@@ -209,7 +209,7 @@ static uint32_t name_own_seeds(const trk_asking *asking, uint32_t want, trk_answ
     uint32_t named = 0;
 
     for (int i = 0; i < asking->seed_count && named < want; i++) {
-        trk_peer seed = {{0}, (unsigned char)asking->seeds[i].is_v6, 1, 0, 0};
+        trk_peer seed = {.is_v6 = (unsigned char)asking->seeds[i].is_v6, .is_seed = 1};
         apr_size_t ip_size = trk_wire_size(seed.is_v6) - 2;
         apr_uint16_t port = told_port(asking, &asking->seeds[i]);
 

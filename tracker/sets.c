@@ -11,7 +11,7 @@ enum {
 };
 
 static const uint32_t link_mask = ((uint32_t)1 << TRK_LINK_BITS) - 1;
-static const uint32_t completed_bit = (uint32_t)1 << 31;
+static const uint32_t completed_bit = (uint32_t)1 << 31, paused_bit = (uint32_t)1 << 30;
 
 static int is_v6(trk_place place)
 {
@@ -76,6 +76,7 @@ void trk_record_read(const unsigned char *record, trk_place place, trk_peer *pee
     peer->is_v6 = (unsigned char)is_v6(place);
     peer->is_seed = (unsigned char)is_seed(place);
     peer->completed = (high & completed_bit) != 0;
+    peer->paused = (high & paused_bit) != 0;
     peer->seen = low | (high >> TRK_LINK_BITS & 0xf) << 16;
 }
 
@@ -87,6 +88,8 @@ void trk_record_update(unsigned char *record, trk_place place, const trk_peer *p
     high |= (peer->seen >> 16 & 0xf) << TRK_LINK_BITS;
     if (peer->completed)
         high |= completed_bit;
+    if (peer->paused)
+        high |= paused_bit;
     write_state(record, place, (uint16_t)(peer->seen & 0xffff), high);
 }
 

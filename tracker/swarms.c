@@ -31,6 +31,7 @@ static void prepare(const trk_swarms *view, announcing *a, const trk_address *fr
     memset(&a->peer, 0, sizeof a->peer);
     a->peer.is_v6 = (unsigned char)a->from.is_v6;
     a->peer.is_seed = a->announce->left == 0;
+    a->peer.paused = !a->peer.is_seed && a->announce->event == TRK_EVENT_PAUSED;
     a->peer.seen = a->now & (((uint32_t)1 << TRK_SEEN_BITS) - 1);
     ip_size = trk_wire_size(a->from.is_v6) - 2;
     memcpy(a->peer.wire, a->from.ip, ip_size);
@@ -115,10 +116,10 @@ apr_status_t trk_swarms_announce(trk_swarms *swarms, const trk_policy *policy, c
     unsigned shard;
     apr_status_t locked, status;
     trk_ref ref;
-    uint32_t complete = 0, incomplete = 0;
+    uint32_t complete = 0, incomplete = 0, paused = 0;
 
     answer->count4 = answer->count6 = 0;
-    answer->complete = answer->incomplete = answer->downloaded = 0;
+    answer->complete = answer->incomplete = answer->downloaded = answer->downloaders = 0;
     prepare(swarms, &a, from, now);
     set_intervals(swarms, &a, 0, answer);
     if (seed_count > SEEDS_MAX)
@@ -136,10 +137,12 @@ apr_status_t trk_swarms_announce(trk_swarms *swarms, const trk_policy *policy, c
     if (ref) {
         trk_swarm_numbers(trk_swarm_at(swarms, ref), &complete, &incomplete);
         answer->downloaded = trk_swarm_at(swarms, ref)->downloaded;
+        paused = trk_swarm_paused(trk_swarm_at(swarms, ref));
     }
     set_intervals(swarms, &a, complete + incomplete, answer);
     answer->complete = complete + (seed_count > 0);
     answer->incomplete = incomplete;
+    answer->downloaders = incomplete - paused;
     asking = asking_of(&a, complete, incomplete);
     asking.self_kept = status == APR_SUCCESS && a.from.port != 0;
     asking.seeds = own;
@@ -162,6 +165,7 @@ void trk_swarms_scrape(trk_swarms *swarms, const bt_infohash *hash, apr_time_t n
     if ((ref = trk_swarm_find(swarms, hash, hashed)) != 0) {
         trk_swarm_numbers(trk_swarm_at(swarms, ref), &numbers->complete, &numbers->incomplete);
         numbers->downloaded = trk_swarm_at(swarms, ref)->downloaded;
+        numbers->downloaders = numbers->incomplete - trk_swarm_paused(trk_swarm_at(swarms, ref));
     }
     trk_shard_unlock(swarms, shard);
 }

@@ -47,6 +47,7 @@ typedef struct {
 typedef struct {
     int interval, min_interval; /* seconds, jittered for each peer */
     apr_uint32_t complete, incomplete, downloaded; /* this server's seed is counted in complete */
+    apr_uint32_t downloaders;                      /* of the incomplete, those that are not paused (BEP 21) */
     unsigned char peers4[TRK_NUMWANT_MAX * 6];
     unsigned char peers6[TRK_NUMWANT_MAX * 18];
     int count4, count6;
@@ -66,7 +67,7 @@ apr_status_t trk_swarms_announce(trk_swarms *swarms, const trk_policy *policy, c
                                  apr_uint64_t random, trk_answer *answer);
 
 typedef struct {
-    apr_uint32_t complete, incomplete, downloaded;
+    apr_uint32_t complete, incomplete, downloaded, downloaders;
 } trk_scrape;
 
 /** Reads a swarm's numbers, allocates nothing; zeros if there is none. The own seed is not counted in here. */

@@ -95,14 +95,26 @@ void trk_swarm_remove(trk_swarms *view, unsigned shard, trk_ref ref)
         trk_heads_shrink(&chains);
 }
 
+unsigned char trk_flags_of(const trk_peer *peer)
+{
+    return (unsigned char)((peer->is_v6 ? TRK_IS_V6 : 0) | (peer->is_seed ? TRK_IS_SEED : 0) |
+                           (peer->completed ? TRK_COMPLETED : 0) | (peer->paused ? TRK_PAUSED : 0));
+}
+
+void trk_flags_read(unsigned char flags, trk_peer *peer)
+{
+    peer->is_v6 = flags & TRK_IS_V6;
+    peer->is_seed = (flags & TRK_IS_SEED) != 0;
+    peer->completed = (flags & TRK_COMPLETED) != 0;
+    peer->paused = (flags & TRK_PAUSED) != 0;
+}
+
 /* --- small swarms --- */
 
 static void small_read(const trk_small *small, trk_peer *peer)
 {
     memcpy(peer->wire, small->wire, sizeof peer->wire);
-    peer->is_v6 = small->is_v6_seed_completed & 1;
-    peer->is_seed = (small->is_v6_seed_completed & 2) != 0;
-    peer->completed = (small->is_v6_seed_completed & 4) != 0;
+    trk_flags_read(small->flags, peer);
     peer->seen = small->seen;
 }
 
@@ -110,15 +122,14 @@ static void small_write(trk_small *small, const trk_peer *peer)
 {
     memset(small, 0, sizeof *small);
     memcpy(small->wire, peer->wire, trk_wire_size(peer->is_v6));
-    small->is_v6_seed_completed =
-        (unsigned char)((peer->is_v6 != 0) | (peer->is_seed != 0) << 1 | (peer->completed != 0) << 2);
+    small->flags = trk_flags_of(peer);
     small->seen = peer->seen;
 }
 
 static void small_search(const trk_swarm *swarm, const trk_peer *peer, trk_search *search)
 {
     for (uint32_t i = 0; i < swarm->small_count; i++)
-        if ((swarm->small[i].is_v6_seed_completed & 1) == peer->is_v6 &&
+        if ((swarm->small[i].flags & TRK_IS_V6) == peer->is_v6 &&
             memcmp(swarm->small[i].wire, peer->wire, trk_wire_size(peer->is_v6)) == 0) {
             search->found = 1;
             search->place = TRK_INSIDE;
@@ -146,6 +157,7 @@ static apr_status_t make_big(trk_swarms *view, unsigned shard, trk_ref ref, cons
     for (uint32_t i = 0; i < before.small_count && status == APR_SUCCESS; i++) {
         small_read(&before.small[i], &peer);
         status = trk_set_add(view, shard, ref, &peer);
+        swarm->paused += peer.paused;
     }
     if (status == APR_SUCCESS)
         status = trk_set_add(view, shard, ref, more);
@@ -202,7 +214,18 @@ void trk_swarm_numbers(const trk_swarm *swarm, uint32_t *seeds, uint32_t *leeche
     *seeds = trk_place_count(swarm, TRK_SEEDS4) + trk_place_count(swarm, TRK_SEEDS6);
     *leechers = trk_place_count(swarm, TRK_LEECHERS4) + trk_place_count(swarm, TRK_LEECHERS6);
     for (uint32_t i = 0; i < trk_place_count(swarm, TRK_INSIDE); i++)
-        ++*(swarm->small[i].is_v6_seed_completed & 2 ? seeds : leechers);
+        ++*(swarm->small[i].flags & TRK_IS_SEED ? seeds : leechers);
+}
+
+uint32_t trk_swarm_paused(const trk_swarm *swarm)
+{
+    uint32_t count = 0;
+
+    if (swarm->is_big)
+        return swarm->paused;
+    for (uint32_t i = 0; i < swarm->small_count; i++)
+        count += (swarm->small[i].flags & TRK_PAUSED) != 0;
+    return count;
 }
 
 void trk_peer_read(const trk_swarms *view, const trk_swarm *swarm, trk_place place, uint32_t index, trk_peer *peer)
@@ -236,17 +259,27 @@ apr_status_t trk_peer_add(trk_swarms *view, unsigned shard, trk_ref ref, const t
         status = make_big(view, shard, ref, peer);
     else
         small_write(&swarm->small[swarm->small_count++], peer);
-    if (status == APR_SUCCESS)
-        count_peer(view, shard, peer->is_seed, 1);
-    return status;
+    if (status != APR_SUCCESS)
+        return status;
+    count_peer(view, shard, peer->is_seed, 1);
+    if (swarm->is_big)
+        swarm->paused += peer->paused;
+    return APR_SUCCESS;
 }
 
 void trk_peer_update(trk_swarms *view, trk_swarm *swarm, trk_place place, uint32_t index, const trk_peer *peer)
 {
-    if (place == TRK_INSIDE)
+    unsigned char *record;
+    trk_peer before;
+
+    if (place == TRK_INSIDE) {
         small_write(&swarm->small[index], peer);
-    else
-        trk_record_update(trk_set_record(view, swarm, place, index), place, peer);
+        return;
+    }
+    record = trk_set_record(view, swarm, place, index);
+    trk_record_read(record, place, &before);
+    swarm->paused += (uint32_t)peer->paused - before.paused;
+    trk_record_update(record, place, peer);
 }
 
 void trk_peer_remove(trk_swarms *view, unsigned shard, trk_ref ref, trk_place place, uint32_t index)
@@ -257,6 +290,7 @@ void trk_peer_remove(trk_swarms *view, unsigned shard, trk_ref ref, trk_place pl
     trk_peer_read(view, swarm, place, index, &peer);
     count_peer(view, shard, peer.is_seed, (uint32_t)-1);
     if (place != TRK_INSIDE) {
+        swarm->paused -= peer.paused;
         trk_set_remove(view, shard, ref, place, index);
         return;
     }

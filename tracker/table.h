@@ -28,11 +28,15 @@ typedef enum {
     TRK_PLACES
 } trk_place;
 
+/* What is kept of a peer beside its address, as bits. */
+typedef enum { TRK_IS_V6 = 1, TRK_IS_SEED = 2, TRK_COMPLETED = 4, TRK_PAUSED = 8 } trk_flags;
+
 /* A peer unpacked. */
 typedef struct {
     unsigned char wire[18]; /* as it is sent: 4 or 16 bytes, and the port */
     unsigned char is_v6, is_seed;
     unsigned char completed; /* was counted in `downloaded` */
+    unsigned char paused;    /* a leecher that downloads nothing (BEP 21) */
     uint32_t seen;           /* seconds, the low TRK_SEEN_BITS */
 } trk_peer;
 
@@ -44,7 +48,7 @@ typedef struct {
 
 typedef struct {
     unsigned char wire[18];
-    unsigned char is_v6_seed_completed; /* bits 0, 1, 2 */
+    unsigned char flags; /* of trk_flags */
     unsigned char unused;
     uint32_t seen;
 } trk_small;
@@ -61,12 +65,13 @@ typedef struct {
         struct {
             trk_set sets[TRK_SETS];
             uint32_t cursors[TRK_SETS]; /* where the next announce looks for expired peers */
+            uint32_t paused;            /* peers of all sets */
         };
     };
 } trk_swarm;
 _Static_assert(sizeof(trk_swarm) == TRK_BLOCK_SIZE, "a swarm is a block");
 
-/* A block of records. A record is the wire form, 16 bits of `seen`, and 32 bits: link, the rest of `seen`, completed. */
+/* A block of records. A record is the wire form, 16 bits of `seen`, and 32 bits: link, the rest of `seen`, paused, completed. */
 typedef struct {
     unsigned char records[TRK_PEERS_SPACE];
     trk_ref swarm;
@@ -84,6 +89,10 @@ static inline apr_size_t trk_wire_size(int is_v6)
 {
     return is_v6 ? 18 : 6;
 }
+
+/** What trk_small and files keep of a peer, and back. */
+unsigned char trk_flags_of(const trk_peer *peer);
+void trk_flags_read(unsigned char flags, trk_peer *peer);
 
 /** Seconds since a peer was seen, from its low bits; 0 if that lies ahead. */
 uint32_t trk_age(uint32_t seen, uint32_t now);
@@ -142,6 +151,9 @@ void trk_swarm_remove(trk_swarms *view, unsigned shard, trk_ref ref);
 uint32_t trk_place_count(const trk_swarm *swarm, trk_place place);
 uint32_t trk_swarm_peers(const trk_swarm *swarm);
 void trk_swarm_numbers(const trk_swarm *swarm, uint32_t *seeds, uint32_t *leechers);
+
+/** How many of the leechers are paused. */
+uint32_t trk_swarm_paused(const trk_swarm *swarm);
 
 void trk_peer_read(const trk_swarms *view, const trk_swarm *swarm, trk_place place, uint32_t index, trk_peer *peer);
 void trk_peer_find(const trk_swarms *view, const trk_swarm *swarm, const trk_peer *peer, uint32_t now,

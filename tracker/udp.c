@@ -197,7 +197,7 @@ static apr_size_t answer_scrape(const request *q)
         count = TRK_UDP_SCRAPE_MAX;
     for (apr_size_t i = 0; i < count; i++, to += SCRAPE_ENTRY) {
         trk_address seeds[TRK_UDP_SEEDS_MAX];
-        trk_scrape numbers = {0, 0, 0};
+        trk_scrape numbers = {0};
         bt_infohash hash;
         int seed_count = 0;
 

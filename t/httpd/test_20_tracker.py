@@ -85,7 +85,7 @@ def test_events(server):
     assert scrape(server)[b"incomplete"] == 1
     for _ in range(2):  # counted once
         server.announce(server.made.hash, left=0, raw="&event=completed", **me)
-    assert scrape(server) == {b"complete": 2, b"incomplete": 0, b"downloaded": 1}
+    assert scrape(server) == {b"complete": 2, b"incomplete": 0, b"downloaded": 1, b"downloaders": 0}
     for event in ("paused", "", "unknown"):
         server.announce(server.made.hash, left=0, raw=f"&event={event}", **me)
     server.announce(server.made.hash, left=0, raw="&event=stopped", **{**me, "port": 0})
@@ -100,7 +100,7 @@ def scrape(server):
 def test_scrape(server):
     unknown = b"u" * 20
     answer = server.scrape(server.made.v1, server.made.v2[:20], unknown)
-    assert answer[b"files"][server.made.v1] == {b"complete": 1, b"incomplete": 0, b"downloaded": 0}
+    assert answer[b"files"][server.made.v1] == {b"complete": 1, b"incomplete": 0, b"downloaded": 0, b"downloaders": 0}
     assert answer[b"files"][server.made.v2[:20]][b"complete"] == 1
     assert unknown not in answer[b"files"]
     before = server.status()["tracker_swarms"]

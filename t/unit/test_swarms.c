@@ -232,6 +232,37 @@ static void test_completed_counts_once_a_peer(void **state)
     assert_int_equal(say(1, c, 0, TRK_EVENT_COMPLETED, 0).downloaded, 2);
 }
 
+static uint32_t downloaders(uint32_t swarm)
+{
+    trk_scrape numbers;
+    bt_infohash hash = kit_hash(swarm);
+
+    trk_swarms_scrape(swarms, &hash, kit_start, &numbers);
+    return numbers.downloaders;
+}
+
+/* In a small swarm and in a big one, and on the way from one to the other. */
+static void test_who_is_paused_is_no_downloader(void **state)
+{
+    for (uint16_t i = 0; i < 20; i++) {
+        trk_address from = kit_v4(0xc0000200u + i, 1);
+        trk_answer answer = say(1, from, 5, i % 2 ? TRK_EVENT_PAUSED : TRK_EVENT_STARTED, 0);
+
+        assert_int_equal(answer.incomplete, i + 1);
+        assert_int_equal(answer.downloaders, i / 2 + 1);
+        assert_int_equal(downloaders(1), i / 2 + 1);
+    }
+    for (uint16_t i = 0; i < 20; i++) /* one leaves, one goes on, one is done */
+        say(1, kit_v4(0xc0000200u + i, 1), i % 3 == 2 ? 0 : 5, i % 3 == 0 ? TRK_EVENT_STOPPED : TRK_EVENT_NONE, 0);
+    assert_int_equal(downloaders(1), 7);
+    say(1, kit_v4(0xc0000200u + 2, 1), 0, TRK_EVENT_PAUSED, 0); /* a seed */
+    assert_int_equal(downloaders(1), 7);
+    for (uint16_t i = 1; i < 18; i++)
+        say(1, kit_v4(0xc0000200u + i, 1), 5, TRK_EVENT_STOPPED, 0);
+    assert_int_equal(downloaders(1), 1);
+    assert_null(trk_check(swarms));
+}
+
 static void test_downloaded_outlives_the_peers(void **state)
 {
     trk_address a = kit_v4(0xc0000201, 1);
@@ -414,7 +445,7 @@ static void test_drop(void **state)
 static void test_a_scrape_makes_nothing(void **state)
 {
     trk_totals before, after;
-    trk_scrape numbers = {1, 1, 1};
+    trk_scrape numbers = {1, 1, 1, 1};
 
     trk_swarms_totals(swarms, &before);
     for (uint32_t i = 0; i < 1000; i++) {
@@ -484,6 +515,7 @@ int main(void)
         TEST(test_the_own_seed),
         TEST(test_the_own_seed_is_named_once),
         TEST(test_completed_counts_once_a_peer),
+        TEST(test_who_is_paused_is_no_downloader),
         TEST(test_downloaded_outlives_the_peers),
         TEST(test_stopped_removes),
         TEST(test_without_a_port_nothing_is_kept),

@@ -5,7 +5,7 @@
 enum { SWARMS = 6, ADDRESSES = 400, STEPS = 25000, MEGABYTE = 1024 * 1024 };
 
 typedef struct {
-    int there, is_seed, completed;
+    int there, is_seed, completed, paused;
     apr_time_t seen;
 } model_peer;
 
@@ -49,20 +49,24 @@ static void model_announce(model *m, uint32_t swarm, uint32_t who, int is_seed, 
     }
     peer->there = 1;
     peer->is_seed = is_seed;
+    peer->paused = !is_seed && event == TRK_EVENT_PAUSED;
     peer->seen = m->now;
 }
 
-static void check_numbers(const model *m, uint32_t swarm, uint32_t complete, uint32_t incomplete, uint32_t downloaded)
+static void check_numbers(const model *m, uint32_t swarm, uint32_t complete, uint32_t incomplete, uint32_t downloaded,
+                          uint32_t downloaders)
 {
-    uint32_t seeds = 0, leechers = 0;
+    uint32_t seeds = 0, leechers = 0, paused = 0;
 
     for (int i = 0; i < ADDRESSES; i++) {
         seeds += m->peers[swarm][i].there && m->peers[swarm][i].is_seed;
         leechers += m->peers[swarm][i].there && !m->peers[swarm][i].is_seed;
+        paused += m->peers[swarm][i].there && m->peers[swarm][i].paused;
     }
     assert_int_equal(complete, seeds);
     assert_int_equal(incomplete, leechers);
     assert_int_equal(downloaded, m->downloaded[swarm]);
+    assert_int_equal(downloaders, leechers - paused);
 }
 
 /* Only those are named who may be, each once, and as many as there are or are wanted. */
@@ -97,7 +101,7 @@ static void announce(model *m)
                                          &answer),
                      APR_SUCCESS);
     model_announce(m, swarm, who, is_seed, event);
-    check_numbers(m, swarm, answer.complete, answer.incomplete, answer.downloaded);
+    check_numbers(m, swarm, answer.complete, answer.incomplete, answer.downloaded, answer.downloaders);
     check_named(m, swarm, who, is_seed, event == TRK_EVENT_STOPPED ? 0 : want, &answer);
 }
 
@@ -129,7 +133,7 @@ static void check_scrape(const model *m, uint32_t swarm)
     trk_scrape numbers;
 
     trk_swarms_scrape(m->swarms, &hash, m->now, &numbers);
-    check_numbers(m, swarm, numbers.complete, numbers.incomplete, numbers.downloaded);
+    check_numbers(m, swarm, numbers.complete, numbers.incomplete, numbers.downloaded, numbers.downloaders);
 }
 
 /* A copy to another size, or a file in between, changes nothing. */

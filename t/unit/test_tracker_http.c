@@ -38,7 +38,8 @@ static bt_buf new_body(void)
 
 static trk_answer some_answer(void)
 {
-    trk_answer answer = {.interval = 1800, .min_interval = 60, .complete = 2, .incomplete = 3, .downloaded = 4};
+    trk_answer answer = {.interval = 1800, .min_interval = 60, .complete = 2, .incomplete = 3, .downloaded = 4,
+                         .downloaders = 1};
 
     memcpy(answer.peers4, "\xc0\0\2\1\0\x50\xc0\0\2\2\x1a\xe1", 12);
     answer.count4 = 2;
@@ -54,7 +55,7 @@ static void test_compact(void **state)
     bt_buf body = new_body();
 
     trk_http_answer(&body, &announce, &answer, &v4);
-    BODY_IS(&body, "d8:completei2e10:downloadedi4e11:external ip4:\xc0\0\2\7"
+    BODY_IS(&body, "d8:completei2e10:downloadedi4e11:downloadersi1e11:external ip4:\xc0\0\2\7"
                    "10:incompletei3e8:intervali1800e12:min intervali60e"
                    "5:peers12:\xc0\0\2\1\0\x50\xc0\0\2\2\x1a\xe1"
                    "6:peers618:\x20\1\xd\xb8\0\0\0\0\0\0\0\0\0\0\0\1\x1a\xe1"
@@ -68,11 +69,11 @@ static void test_peers_are_there_even_if_empty(void **state)
     bt_buf body = new_body();
 
     trk_http_answer(&body, &announce, &answer, &v6);
-    BODY_IS(&body, "d8:completei1e10:downloadedi0e11:external ip16:\x20\1\xd\xb8\0\0\0\0\0\0\0\0\0\0\0\7"
+    BODY_IS(&body, "d8:completei1e10:downloadedi0e11:downloadersi0e11:external ip16:\x20\1\xd\xb8\0\0\0\0\0\0\0\0\0\0\0\7"
                    "10:incompletei0e8:intervali10e12:min intervali5e5:peers0:e");
     announce.compact = 0;
     trk_http_answer(&body, &announce, &answer, &v4);
-    BODY_IS(&body, "d8:completei1e10:downloadedi0e11:external ip4:\xc0\0\2\7"
+    BODY_IS(&body, "d8:completei1e10:downloadedi0e11:downloadersi0e11:external ip4:\xc0\0\2\7"
                    "10:incompletei0e8:intervali10e12:min intervali5e5:peerslee");
 }
 
@@ -83,7 +84,7 @@ static void test_dictionaries_hold_both_families(void **state)
     bt_buf body = new_body();
 
     trk_http_answer(&body, &announce, &answer, &v4);
-    BODY_IS(&body, "d8:completei2e10:downloadedi4e11:external ip4:\xc0\0\2\7"
+    BODY_IS(&body, "d8:completei2e10:downloadedi4e11:downloadersi1e11:external ip4:\xc0\0\2\7"
                    "10:incompletei3e8:intervali1800e12:min intervali60e5:peersl"
                    "d2:ip9:192.0.2.14:porti80eed2:ip9:192.0.2.24:porti6881ee"
                    "d2:ip11:2001:db8::14:porti6881eeee");
@@ -96,7 +97,7 @@ static void test_mapped_external_ip_is_v4(void **state)
     bt_buf body = new_body();
 
     trk_http_answer(&body, &announce, &answer, &mapped);
-    BODY_IS(&body, "d8:completei0e10:downloadedi0e11:external ip4:\xc0\0\2\7"
+    BODY_IS(&body, "d8:completei0e10:downloadedi0e11:downloadersi0e11:external ip4:\xc0\0\2\7"
                    "10:incompletei0e8:intervali10e12:min intervali5e5:peers0:e");
 }
 
@@ -113,15 +114,15 @@ static void test_failure(void **state)
 static void test_scrape_sorts_and_drops_what_is_twice_there(void **state)
 {
     bt_infohash hashes[4] = {{"bbbbbbbbbbbbbbbbbbb"}, {"aaaaaaaaaaaaaaaaaaa"}, {"bbbbbbbbbbbbbbbbbbb"}, {{0}}};
-    trk_scrape numbers[4] = {{1, 2, 3}, {4, 5, 6}, {1, 2, 3}, {0, 0, 0}};
+    trk_scrape numbers[4] = {{1, 2, 3, 1}, {4, 5, 6, 5}, {1, 2, 3, 1}, {0, 0, 0, 0}};
     bt_buf body = new_body();
 
     hashes[3].b[0] = 0xff;
     trk_http_scrape(&body, hashes, numbers, 4, 900);
     BODY_IS(&body, "d5:filesd"
-                   "20:aaaaaaaaaaaaaaaaaaa\0d8:completei4e10:downloadedi6e10:incompletei5ee"
-                   "20:bbbbbbbbbbbbbbbbbbb\0d8:completei1e10:downloadedi3e10:incompletei2ee"
-                   "20:\xff\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0d8:completei0e10:downloadedi0e10:incompletei0ee"
+                   "20:aaaaaaaaaaaaaaaaaaa\0d8:completei4e10:downloadedi6e11:downloadersi5e10:incompletei5ee"
+                   "20:bbbbbbbbbbbbbbbbbbb\0d8:completei1e10:downloadedi3e11:downloadersi1e10:incompletei2ee"
+                   "20:\xff\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0d8:completei0e10:downloadedi0e11:downloadersi0e10:incompletei0ee"
                    "e5:flagsd20:min_request_intervali900eee");
     trk_http_scrape(&body, hashes, numbers, 0, 900);
     BODY_IS(&body, "d5:filesde5:flagsd20:min_request_intervali900eee");
