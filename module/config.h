@@ -7,6 +7,7 @@
 
 #include "seeder/seeder.h"
 #include "tracker/announce.h"
+#include "tracker/redis_place.h"
 #include "torrentgen/torrent.h"
 
 extern module AP_MODULE_DECLARE_DATA bthttp_module;
@@ -68,6 +69,7 @@ typedef struct {
     apr_interval_time_t tracker_interval;
     apr_int64_t tracker_memory; /* bytes */
     bth_private_policy private_addresses;
+    trk_redis_place *tracker_store; /* NULL: swarms are this host's alone */
 } bth_server_config;
 
 /** The one server configuration of this load. */

@@ -3,6 +3,7 @@
 
 #include <apr_strings.h>
 
+#include "module/store.h"
 #include "module/values.h"
 #include "tracker/swarms.h"
 
@@ -95,5 +96,26 @@ const char *bth_set_private_addresses(cmd_parms *cmd, void *dir, const char *val
         bth_server()->private_addresses = BTH_PRIVATE_DENY;
     else
         return bth_complain(cmd, value, "is unknown: auto, allow or deny expected");
+    return NULL;
+}
+
+/* What is wrong is said without the value, which may have a password. */
+const char *bth_set_tracker_store(cmd_parms *cmd, void *dir, const char *value)
+{
+    const char *wrong = bth_global_only(cmd);
+    trk_redis_place *place = NULL;
+
+    (void)dir;
+    if (wrong)
+        return wrong;
+    if (strcasecmp(value, "shm")) {
+        place = apr_palloc(cmd->pool, sizeof *place);
+        wrong = trk_redis_place_read(value, place);
+        if (!wrong && !bth_store_is_built())
+            wrong = "cannot be had: mod_bthttp was built without hiredis";
+        if (wrong)
+            return apr_psprintf(cmd->pool, "%s: the store %s", cmd->cmd->name, wrong);
+    }
+    bth_server()->tracker_store = place;
     return NULL;
 }

@@ -31,6 +31,7 @@ static const char *result_name(int result)
 static const bth_label forms = {"form", TRK_FORMS, form_name};
 static const bth_label results = {"result", TRK_RESULTS, result_name};
 
+static const char *const store_states[] = {"local", "away", "shared", NULL};
 static const char *const scan_states[] = {"off", "walking", "making", "watching", NULL};
 
 #define PAGE(name, member, kind, unit, label) {name, label, BTH_OF_PAGE, offsetof(seed_counters, member), kind, unit, NULL, {NULL}}
@@ -77,6 +78,12 @@ static const bth_figure tracker[] = {
     SNAPSHOT("tracker_evictions", tracker.evictions, BTH_COUNTER, BTH_PLAIN, "peers that made room for others"),
     SNAPSHOT("tracker_memory_used", tracker.memory_used, BTH_GAUGE, BTH_BYTES, "memory used, bytes"),
     SNAPSHOT("tracker_memory_size", tracker.memory_size, BTH_GAUGE, BTH_BYTES, "memory there is, bytes"),
+    {"store.state", "swarms are shared with other hosts", BTH_OF_SNAPSHOT, offsetof(bth_snapshot, store.state), BTH_STATE, BTH_PLAIN,
+     store_states, {NULL}},
+    SNAPSHOT("store.sent", store.sent, BTH_COUNTER, BTH_PLAIN, "announces told to other hosts"),
+    SNAPSHOT("store.learned", store.learned, BTH_COUNTER, BTH_PLAIN, "announces learned from other hosts"),
+    SNAPSHOT("store.dropped", store.dropped, BTH_COUNTER, BTH_PLAIN, "announces never told, as redis was away or slow"),
+    SNAPSHOT("store.lost", store.lost, BTH_COUNTER, BTH_PLAIN, "connections to redis lost"),
     {"announces", "announces", BTH_OF_ANNOUNCES, offsetof(trk_counters, results), BTH_COUNTER, BTH_PLAIN, NULL, {&forms, &results}},
     END,
 };
@@ -139,8 +146,10 @@ void bth_snapshot_take(bth_snapshot *snapshot, const seed_counters *page, const 
     snapshot->page = page;
     snapshot->announces = announces;
     snapshot->announce_rate = trk_announce_rate(announces, apr_time_now());
-    if (swarms)
+    if (swarms) {
         trk_swarms_totals(swarms, &snapshot->tracker);
+        trk_swarms_shared(swarms, &snapshot->store);
+    }
     if (catalog && cat_count(catalog, &torrents) == APR_SUCCESS && torrents > 0)
         snapshot->torrents = (apr_uint64_t)torrents;
     snapshot->banned = (apr_uint64_t)seed_bans_count(&page->banned, now);

@@ -21,6 +21,7 @@ typedef struct {
     const seed_counters *page;
     const trk_counters *announces;
     trk_totals tracker;
+    trk_store_counters store;
     apr_uint64_t announce_rate; /* millionths a second */
     apr_uint64_t torrents;     /* published */
     apr_uint64_t banned;       /* addresses, now */

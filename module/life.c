@@ -23,6 +23,7 @@
 #include "module/lister.h"
 #include "module/scan.h"
 #include "module/steward.h"
+#include "module/store.h"
 #include "module/udp_tracker.h"
 
 static bth_steward *steward;
@@ -119,6 +120,11 @@ static apr_status_t prepare_tracker(server_rec *s, apr_pool_t *pconf)
         return status;
     if (shared->swarms_fresh)
         load_swarms(s, pconf);
+    if (bth_server()->tracker_store) {
+        if ((status = bth_shared_outbox(shared, s)) != APR_SUCCESS)
+            return status;
+        trk_swarms_share(bth_own_child()->swarms, shared->outbox);
+    }
     *save = (saving){getpid(), bth_own_child()->swarms, swarms_file(pconf)};
     apr_pool_cleanup_register(pconf, save, save_swarms, apr_pool_cleanup_null);
     return APR_SUCCESS;
@@ -194,6 +200,7 @@ static void elected(void *baton)
     (void)baton;
     bth_steward_start(steward);
     bth_udp_start();
+    bth_store_start();
     if (scan)
         bth_scan_start(scan);
 }
@@ -278,6 +285,7 @@ static apr_status_t stop_threads(void *baton)
 {
     (void)baton;
     bth_udp_leave();
+    bth_store_leave();
     bth_listing_stop();
     if (scan)
         bth_scan_leave(scan);
@@ -288,6 +296,7 @@ static apr_status_t stop_threads(void *baton)
         bth_own_child()->seeder = NULL;
     }
     bth_udp_stop();
+    bth_store_stop(STOP_LIMIT);
     bth_steward_stop(steward, STOP_LIMIT);
     if (scan)
         bth_scan_stop(scan, STOP_LIMIT);
@@ -336,6 +345,9 @@ void bth_child_init(apr_pool_t *pchild, server_rec *s)
     status = bth_udp_create(pchild, urge);
     if (status != APR_SUCCESS)
         ap_log_error(APLOG_MARK, APLOG_ERR, status, s, "BTH0093: no descriptor for the tracker over UDP: this child does not answer it");
+    status = bth_store_create(pchild);
+    if (status != APR_SUCCESS)
+        ap_log_error(APLOG_MARK, APLOG_ERR, status, s, "BTH0094: no descriptor for BTHTTPTrackerStore: this child does not share its swarms");
     configure_seeder(pchild);
     status = start_seeder(pchild);
     if (status != APR_SUCCESS)
@@ -349,6 +361,7 @@ void bth_child_stopping(apr_pool_t *pchild, int graceful)
     (void)pchild;
     is_retiring = graceful;
     bth_udp_leave();
+    bth_store_leave();
     if (bth_own_child()->seeder && graceful)
         seed_retire(bth_own_child()->seeder);
     else if (bth_own_child()->seeder)

@@ -1,5 +1,6 @@
 #include "module/seed_address.h"
 
+#include <ap_listen.h>
 #include <http_core.h>
 #include <apr_network_io.h>
 #include <apr_siphash.h>
@@ -156,6 +157,24 @@ static int resolved_any(trk_address seeds[BTH_SEEDS_MAX], apr_uint16_t port, int
     for (int i = 0; s && count == 0 && i < BTH_NAMES_MAX; s = s->next, i++)
         count = resolved(s, seeds, port, want_private);
     return count;
+}
+
+apr_uint16_t bth_http_port(const trk_address *local)
+{
+    static const unsigned char any[16];
+
+    for (const ap_listen_rec *each = ap_listeners; each; each = each->next) {
+        trk_address http;
+        int is_any;
+
+        if (!each->bind_addr)
+            continue;
+        bth_wire_address(each->bind_addr, &http);
+        is_any = memcmp(http.ip, any, sizeof any) == 0;
+        if (is_any ? http.is_v6 || !local->is_v6 : http.is_v6 == local->is_v6 && memcmp(http.ip, local->ip, 16) == 0)
+            return http.port;
+    }
+    return 0;
 }
 
 int bth_seeds_for(const server_rec *s, const trk_address *local, const trk_address *client, trk_address seeds[BTH_SEEDS_MAX])

@@ -20,6 +20,12 @@ int bth_seed_addresses(request_rec *r, trk_address seeds[BTH_SEEDS_MAX]);
  */
 int bth_seeds_for(const server_rec *s, const trk_address *local, const trk_address *client, trk_address seeds[BTH_SEEDS_MAX]);
 
+/**
+ * The first port of httpd's own that peers can reach at an address of ours; one for any IPv6 address mostly takes IPv4 as well.
+ * Any thread of a child. @return 0: none
+ */
+apr_uint16_t bth_http_port(const trk_address *local);
+
 /** An APR address in wire form; IPv6 that stands for IPv4 becomes IPv4. */
 void bth_wire_address(const apr_sockaddr_t *from, trk_address *to);
 

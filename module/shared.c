@@ -4,14 +4,17 @@
 #include <apr_shm.h>
 #include <apr_strings.h>
 
+#include <errno.h>
 #include <openssl/rand.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "module/config.h"
 
 /* The number rises when the layout of bth_shared changes. */
-#define RETAINED_KEY "mod_bthttp-shared-2"
+#define RETAINED_KEY "mod_bthttp-shared-3"
 
 static apr_status_t make_segment(void **memory, apr_size_t size, apr_pool_t *pool)
 {
@@ -123,6 +126,31 @@ apr_status_t bth_shared_prepare(bth_shared **result, server_rec *s, apr_size_t s
     }
     *result = shared;
     return status;
+}
+
+apr_status_t bth_shared_outbox(bth_shared *shared, server_rec *s)
+{
+    unsigned char host[TRK_HOST_ID_SIZE];
+    apr_status_t status;
+    void *memory;
+    int wake;
+
+    if (shared->outbox && trk_outbox_usable(shared->outbox, shared->outbox_size))
+        return APR_SUCCESS;
+    if (RAND_bytes(host, sizeof host) != 1)
+        return APR_EGENERAL;
+    if ((status = make_segment(&memory, trk_outbox_size(), s->process->pool)) != APR_SUCCESS)
+        return status;
+    if ((wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
+        return errno;
+    memset(memory, 0, trk_outbox_size());
+    if ((status = trk_outbox_format(memory, wake, host)) != APR_SUCCESS) {
+        close(wake);
+        return status;
+    }
+    shared->outbox = memory;
+    shared->outbox_size = trk_outbox_size();
+    return APR_SUCCESS;
 }
 
 apr_status_t bth_shared_listen(bth_shared *shared, server_rec *s, const apr_array_header_t *ports)

@@ -39,6 +39,8 @@ typedef struct {
     bth_names *names;
     bth_listeners listeners; /* of BTHTTPPeerPorts */
     bth_listeners udp;       /* of BTHTTPTrackerUDP */
+    trk_outbox *outbox; /* NULL: swarms were never shared */
+    apr_size_t outbox_size;
     unsigned char udp_secret[16]; /* signs connection ids, which therefore outlive restarts */
     int has_udp_secret;
 } bth_shared;
@@ -49,6 +51,9 @@ typedef struct {
  * @return what went wrong first, logged
  */
 apr_status_t bth_shared_prepare(bth_shared **shared, server_rec *s, apr_size_t swarms_size);
+
+/** Finds or makes the outbox of BTHTTPTrackerStore. */
+apr_status_t bth_shared_outbox(bth_shared *shared, server_rec *s);
 
 /**
  * Opens the sockets of BTHTTPPeerPorts' own ports, keeps those that are open already, closes those no longer named.

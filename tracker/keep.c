@@ -1,4 +1,18 @@
+#include <string.h>
+
 #include "tracker/shard.h"
+
+trk_peer trk_peer_make(const trk_address *from, int is_seed, uint32_t second)
+{
+    trk_peer peer = {.is_v6 = (unsigned char)from->is_v6, .is_seed = (unsigned char)is_seed};
+    apr_size_t ip_size = trk_wire_size(from->is_v6) - 2;
+
+    peer.seen = second & (((uint32_t)1 << TRK_SEEN_BITS) - 1);
+    memcpy(peer.wire, from->ip, ip_size);
+    peer.wire[ip_size] = (unsigned char)(from->port >> 8);
+    peer.wire[ip_size + 1] = (unsigned char)(from->port & 0xff);
+    return peer;
+}
 
 uint64_t trk_random(uint64_t *state)
 {
@@ -64,4 +78,18 @@ apr_status_t trk_keep(trk_swarms *view, trk_keeping *how, trk_peer *peer)
         status = keep(view, how, peer);
     }
     return status;
+}
+
+void trk_forget(trk_swarms *view, const trk_keeping *how, const trk_peer *peer)
+{
+    unsigned shard = trk_shard_of(how->hashed);
+    trk_ref ref = trk_swarm_find(view, how->hash, how->hashed);
+    trk_search search;
+
+    if (!ref)
+        return;
+    trk_peer_find(view, trk_swarm_at(view, ref), peer, how->now, &search);
+    if (search.found)
+        trk_peer_remove(view, shard, ref, search.place, search.index);
+    trk_swarm_settle(view, shard, ref);
 }

@@ -82,6 +82,7 @@ apr_status_t trk_swarms_attach(trk_swarms **swarms, void *memory, apr_size_t siz
     if (size < TRK_MEMORY_MIN)
         return APR_EINVAL;
     lay_out(&view, memory, size);
+    view.outbox = NULL;
     if (memcmp(view.header->magic, magic, sizeof magic) != 0 || view.header->layout != TRK_LAYOUT_VERSION ||
         view.header->size != size || view.header->block_count != view.block_count)
         return APR_EINVAL;
@@ -95,6 +96,25 @@ apr_status_t trk_swarms_attach(trk_swarms **swarms, void *memory, apr_size_t siz
 void trk_swarms_detach(trk_swarms *swarms)
 {
     free(swarms);
+}
+
+void trk_swarms_share(trk_swarms *swarms, trk_outbox *outbox)
+{
+    swarms->outbox = outbox;
+}
+
+void trk_swarms_shared(const trk_swarms *swarms, trk_store_counters *counters)
+{
+    const trk_store_counters *from = swarms->outbox ? trk_outbox_counters(swarms->outbox) : NULL;
+
+    memset(counters, 0, sizeof *counters);
+    if (!from)
+        return;
+    counters->state = __atomic_load_n(&from->state, __ATOMIC_RELAXED);
+    counters->sent = __atomic_load_n(&from->sent, __ATOMIC_RELAXED);
+    counters->learned = __atomic_load_n(&from->learned, __ATOMIC_RELAXED);
+    counters->dropped = __atomic_load_n(&from->dropped, __ATOMIC_RELAXED);
+    counters->lost = __atomic_load_n(&from->lost, __ATOMIC_RELAXED);
 }
 
 int trk_owns(const trk_swarms *view, unsigned shard, trk_ref ref, trk_kind kind)

@@ -70,6 +70,7 @@ struct trk_swarms {
     uint16_t *tags;        /* by block number */
     unsigned char *blocks; /* of block 0, which does not exist */
     uint32_t block_count;
+    trk_outbox *outbox; /* NULL: the swarms are this host's alone */
 };
 
 static inline void *trk_block(const trk_swarms *view, trk_ref ref)

@@ -14,7 +14,7 @@ apr_status_t trk_shard_lock(trk_swarms *view, unsigned shard);
 apr_status_t trk_shard_trylock(trk_swarms *view, unsigned shard);
 void trk_shard_unlock(trk_swarms *view, unsigned shard);
 
-/* --- keep.c: adds or renews one peer --- */
+/* --- keep.c: adds, renews or removes one peer --- */
 
 typedef struct {
     const bt_infohash *hash;
@@ -27,6 +27,12 @@ typedef struct {
 
 /** Under the lock of the hash's shard. @return APR_SUCCESS, APR_ENOSPC */
 apr_status_t trk_keep(trk_swarms *view, trk_keeping *how, trk_peer *peer);
+
+/** The peer has stopped. Under the lock of the hash's shard. */
+void trk_forget(trk_swarms *view, const trk_keeping *how, const trk_peer *peer);
+
+/** @param from  normal, with its port */
+trk_peer trk_peer_make(const trk_address *from, int is_seed, uint32_t second);
 
 /** The next of a row of random numbers. */
 uint64_t trk_random(uint64_t *state);

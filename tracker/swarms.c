@@ -22,21 +22,12 @@ typedef struct {
 
 static void prepare(const trk_swarms *view, announcing *a, const trk_address *from, apr_time_t now)
 {
-    apr_size_t ip_size;
-
     a->from = trk_address_normal(from);
     a->hashed = trk_hash(view, a->announce->hash.b, sizeof a->announce->hash.b);
     a->now = (uint32_t)apr_time_sec(now);
     a->limit = trk_limit_of(a->policy->interval);
-    memset(&a->peer, 0, sizeof a->peer);
-    a->peer.is_v6 = (unsigned char)a->from.is_v6;
-    a->peer.is_seed = a->announce->left == 0;
+    a->peer = trk_peer_make(&a->from, a->announce->left == 0, a->now);
     a->peer.paused = !a->peer.is_seed && a->announce->event == TRK_EVENT_PAUSED;
-    a->peer.seen = a->now & (((uint32_t)1 << TRK_SEEN_BITS) - 1);
-    ip_size = trk_wire_size(a->from.is_v6) - 2;
-    memcpy(a->peer.wire, a->from.ip, ip_size);
-    a->peer.wire[ip_size] = (unsigned char)(a->from.port >> 8);
-    a->peer.wire[ip_size + 1] = (unsigned char)(a->from.port & 0xff);
 }
 
 static void set_intervals(const trk_swarms *view, const announcing *a, uint32_t peers, trk_answer *answer)
@@ -54,20 +45,6 @@ static int carries_itself(uint32_t seeds, uint32_t leechers)
     return seeds >= SEEDS && leechers <= (uint64_t)seeds * LEECHERS_A_SEED;
 }
 
-static void remove_peer(trk_swarms *view, const announcing *a)
-{
-    unsigned shard = trk_shard_of(a->hashed);
-    trk_ref ref = trk_swarm_find(view, &a->announce->hash, a->hashed);
-    trk_search search;
-
-    if (!ref)
-        return;
-    trk_peer_find(view, trk_swarm_at(view, ref), &a->peer, a->now, &search);
-    if (search.found)
-        trk_peer_remove(view, shard, ref, search.place, search.index);
-    trk_swarm_settle(view, shard, ref);
-}
-
 static apr_status_t change(trk_swarms *view, announcing *a)
 {
     trk_keeping how = {&a->announce->hash, a->hashed, a->now, a->limit, a->random | 1,
@@ -76,7 +53,7 @@ static apr_status_t change(trk_swarms *view, announcing *a)
 
     if (a->announce->event == TRK_EVENT_STOPPED) {
         if (a->from.port)
-            remove_peer(view, a);
+            trk_forget(view, &how, &a->peer);
         return APR_SUCCESS;
     }
     if (!a->policy->allow_private_peers && trk_address_is_private(a->from.ip, a->from.is_v6))
@@ -103,6 +80,19 @@ static trk_asking asking_of(const announcing *a, uint32_t complete, uint32_t inc
                          .random = a->random};
 
     return asking;
+}
+
+/* Tells the hosts that share the swarms, if there are any. */
+static void tell_others(trk_swarms *view, const announcing *a, const trk_address *seeds, int seed_count)
+{
+    trk_change change = {.hash = a->announce->hash,
+                         .peer = a->from,
+                         .is_seed = a->peer.is_seed,
+                         .completed = a->announce->event == TRK_EVENT_COMPLETED,
+                         .is_gone = a->announce->event == TRK_EVENT_STOPPED};
+
+    if (view->outbox && a->from.port)
+        trk_outbox_push(view->outbox, &change, seeds, seed_count);
 }
 
 apr_status_t trk_swarms_announce(trk_swarms *swarms, const trk_policy *policy, const trk_announce *announce,
@@ -150,6 +140,8 @@ apr_status_t trk_swarms_announce(trk_swarms *swarms, const trk_policy *policy, c
     if (announce->event != TRK_EVENT_STOPPED && asking.want > 0)
         trk_select(swarms, ref ? trk_swarm_at(swarms, ref) : NULL, &asking, answer);
     trk_shard_unlock(swarms, shard);
+    if (status != APR_EACCES)
+        tell_others(swarms, &a, own, seed_count);
     return status;
 }
 

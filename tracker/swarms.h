@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "tracker/announce.h"
+#include "tracker/outbox.h"
 
 /* Per-process view of the shared table. Read-only after trk_swarms_attach; any thread may use it. */
 typedef struct trk_swarms trk_swarms;
@@ -21,6 +22,12 @@ apr_status_t trk_swarms_format(void *memory, apr_size_t size, const unsigned cha
 /** @return APR_SUCCESS, or APR_EINVAL if magic, layout version or size do not fit. Memory of the view: malloc */
 apr_status_t trk_swarms_attach(trk_swarms **swarms, void *memory, apr_size_t size);
 void trk_swarms_detach(trk_swarms *swarms);
+
+/** From now on announces are put into the outbox as well, for hosts that share the swarms. Right after trk_swarms_attach. */
+void trk_swarms_share(trk_swarms *swarms, trk_outbox *outbox);
+
+/** How that goes; zeros without an outbox. */
+void trk_swarms_shared(const trk_swarms *swarms, trk_store_counters *counters);
 
 /** Copies what is live in `from` (another size) into `to`. Parent, at a graceful restart that changes the size. */
 void trk_swarms_copy(trk_swarms *to, trk_swarms *from, apr_time_t now);
@@ -65,6 +72,15 @@ typedef struct {
 apr_status_t trk_swarms_announce(trk_swarms *swarms, const trk_policy *policy, const trk_announce *announce,
                                  const trk_address *from, const trk_address *seeds, int seed_count, apr_time_t now,
                                  apr_uint64_t random, trk_answer *answer);
+
+/**
+ * Takes in what another host says of a peer. Takes one shard's lock, never blocks otherwise. Any thread; the caller has checked that the
+ * info-hash is published here.
+ * @param age     seconds since then; 0: it says so now, and its completion is counted. Older than what is known, or expired: passed over
+ * @param random  64 fresh random bits; 0: nobody is pushed out for it
+ */
+void trk_swarms_learn(trk_swarms *swarms, const trk_change *change, apr_uint32_t age, apr_time_t now, apr_time_t interval,
+                      apr_uint64_t random);
 
 typedef struct {
     apr_uint32_t complete, incomplete, downloaded, downloaders;

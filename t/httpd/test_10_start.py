@@ -42,6 +42,8 @@ NONSENSE = {
     "BTHTTPTrackerInterval": ["-1", "1ms", "often", "", None],
     "BTHTTPTrackerMemory": ["1", "-64M", "lots", "", None],
     "BTHTTPTrackerUDP": ["70000", "0", "on", "off 6969", "1.2.3:80", "[::1]", "127.0.0.1", "", None],
+    "BTHTTPTrackerStore": ["disk", "redis", "redis://", "redis://:x@", "redis://x@host", "redis://h:0", "redis://h:70000", "redis://h/x",
+                           "redis://h/1/2", "redis://:%zz@h", "redis://[::1", "redis://h h", "", None],
     "BTHTTPTrackerPrivateAddresses": ["perhaps", "", None],
 }
 

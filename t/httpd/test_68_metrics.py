@@ -15,7 +15,7 @@ from waiting import wait_for
 from wire import Peer
 
 LOCAL = "127.0.0.1"
-STATES = ["off", "walking", "making", "watching"]
+STATES = {"bthttp_scan_state": ("off", ["off", "walking", "making", "watching"]), "bthttp_store_state": ("local", ["local", "away", "shared"])}
 LABELS = {"bthttp_closed": ["reason"], "bthttp_announces": ["form", "result"]}
 
 
@@ -70,10 +70,11 @@ def split(name):
 def test_all_figures_are_those_of_status_json(server):
     server.announce(server.made.hash, port=7001)
     before, families, after = server.status(), metrics(server), server.status()
-    state = families.pop("bthttp_scan_state")
-    assert state.type == "stateset"
-    assert [(s.labels, s.value) for s in state.samples] == [({"bthttp_scan_state": word}, word == "off") for word in STATES]
-    names = told(before) - {"scan.state", "top"}
+    for name, (now, words) in STATES.items():
+        state = families.pop(name)
+        assert state.type == "stateset"
+        assert [(s.labels, s.value) for s in state.samples] == [({name: word}, word == now) for word in words]
+    names = told(before) - {"scan.state", "store.state", "top"}
     assert sum(len(family.samples) for family in families.values()) == len(names)
     later = dict(flat(after))
     for name, number in flat(before):
