@@ -72,7 +72,7 @@ static int lock(trk_outbox *outbox)
     return error == 0;
 }
 
-static void put(trk_outbox *outbox, const trk_change *change, const trk_address *seeds, int seed_count)
+static void put(trk_outbox *outbox, const trk_change *change, apr_uint32_t second, const trk_address *seeds, int seed_count)
 {
     trk_parcel *parcel = &outbox->parcels[outbox->next % PARCELS];
 
@@ -81,19 +81,21 @@ static void put(trk_outbox *outbox, const trk_change *change, const trk_address 
         __atomic_fetch_add(&outbox->counters.dropped, 1, __ATOMIC_RELAXED);
     }
     parcel->change = *change;
+    parcel->second = second;
     parcel->seed_count = seed_count < TRK_PARCEL_SEEDS ? seed_count : TRK_PARCEL_SEEDS;
     for (int i = 0; i < parcel->seed_count; i++)
         parcel->seeds[i] = seeds[i];
     outbox->next++;
 }
 
-void trk_outbox_push(trk_outbox *outbox, const trk_change *change, const trk_address *seeds, int seed_count)
+void trk_outbox_push(trk_outbox *outbox, const trk_change *change, apr_uint32_t second, const trk_address *seeds,
+                     int seed_count)
 {
     const apr_uint64_t one = 1;
 
     if (!lock(outbox))
         return;
-    put(outbox, change, seeds, seed_count);
+    put(outbox, change, second, seeds, seed_count);
     pthread_mutex_unlock(&outbox->lock);
     if (__atomic_load_n(&outbox->resting, __ATOMIC_SEQ_CST) && __atomic_exchange_n(&outbox->resting, 0, __ATOMIC_SEQ_CST) &&
         write(outbox->wake, &one, sizeof one) < 0)

@@ -13,6 +13,7 @@ enum { TRK_PARCEL_SEEDS = 2 };
 
 typedef struct {
     trk_change change;
+    apr_uint32_t second; /* when it was announced */
     trk_address seeds[TRK_PARCEL_SEEDS]; /* as which the client was told of this host itself */
     int seed_count;
 } trk_parcel;
@@ -46,7 +47,8 @@ int trk_outbox_wake(const trk_outbox *outbox);
 trk_store_counters *trk_outbox_counters(trk_outbox *outbox);
 
 /** Puts in one change. Any thread of any child; takes a lock for a copy's time. */
-void trk_outbox_push(trk_outbox *outbox, const trk_change *change, const trk_address *seeds, int seed_count);
+void trk_outbox_push(trk_outbox *outbox, const trk_change *change, apr_uint32_t second, const trk_address *seeds,
+                     int seed_count);
 
 /**
  * Copies the oldest, which stay until trk_outbox_done().

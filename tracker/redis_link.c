@@ -153,7 +153,7 @@ int trk_link_prove(trk_redis_link *link, apr_time_t now)
 
     if (link->why[0])
         return 0;
-    if (now - link->proven >= PROVE_EVERY && !ask_time(link, now))
+    if ((now - link->proven >= PROVE_EVERY || now < link->proven) && !ask_time(link, now))
         return 0;
     if (now - link->heard >= SILENT_LIMIT && now - link->asked < SILENT_LIMIT)
         return fail(link, "no bulletins come");

@@ -74,19 +74,26 @@ void trk_store_add_own(trk_redis_store *store, const bt_infohash *hash, const tr
     store->changes[store->count++] = (trk_change){.hash = *hash, .peer = *seed, .is_seed = 1, .is_host = 1};
 }
 
-/* After a link was lost, what was not told is still there, and goes first. */
+/* Was it announced so long ago that the peer will say soon whether it is still there? */
+static int is_stale(const trk_redis_store *store, const trk_parcel *parcel, apr_time_t now)
+{
+    return !parcel->change.is_gone && apr_time_sec(now) - parcel->second > apr_time_sec(store->config->interval) / 2;
+}
+
 static void collect(trk_redis_store *store, apr_time_t now)
 {
     int count;
 
-    if (store->upto || store->count > TRK_STORE_OWN)
-        return;
     count = trk_outbox_read(store->config->outbox, store->parcels, TRK_STORE_PARCELS, &store->upto);
     if (count == 0)
         store->upto = 0;
     for (int i = 0; i < count; i++) {
         const trk_parcel *parcel = &store->parcels[i];
 
+        if (is_stale(store, parcel, now)) {
+            __atomic_fetch_add(&store->counters->dropped, 1, __ATOMIC_RELAXED);
+            continue;
+        }
         store->changes[store->count++] = parcel->change;
         if (parcel->change.is_gone)
             continue;
@@ -186,17 +193,17 @@ int trk_store_send(trk_redis_store *store, apr_time_t now)
     int count;
 
     collect(store, now);
-    if ((count = store->count) == 0)
+    if (store->count == 0 && !store->upto)
         return 0;
-    if (tell(store, now))
+    count = store->count;
+    if (count > 0 && tell(store, now))
         tell(store, now);
     if (store->link.why[0])
         return 0;
     __atomic_fetch_add(&store->counters->sent, (apr_uint64_t)count, __ATOMIC_RELAXED);
-    store->link.proven = now;
     if (store->upto)
         trk_outbox_done(store->config->outbox, store->upto);
     store->upto = 0;
     store->count = 0;
-    return count;
+    return 1;
 }

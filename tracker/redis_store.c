@@ -122,7 +122,9 @@ static int connect_to(trk_redis_store *store)
     set_state(store, TRK_STORE_SHARED);
     bt_log(BT_LOG_INFO, 310, APR_SUCCESS, "redis at %s, port %d: connected, the swarms are shared", place->host, place->port);
     memcpy(store->cursor, "0", 2);
-    store->read_count = 0;
+    store->read_count = store->count = 0; /* what the outbox had of them, it has still */
+    store->upto = 0;
+    memset(store->recent, 0, sizeof store->recent); /* redis may have come back empty */
     store->refused = 0;
     return 1;
 }

@@ -27,7 +27,7 @@ typedef struct {
     uint32_t limit;                             /* seconds of silence after which a peer is expired */
     trk_change changes[TRK_STORE_CHANGES];      /* to be told */
     int count;
-    apr_uint64_t upto;                          /* of the outbox: told with them; 0: none of it */
+    apr_uint64_t upto;                          /* of the outbox: done with them; 0: none of it */
     trk_parcel parcels[TRK_STORE_PARCELS];
     trk_recent recent[TRK_STORE_RECENT];        /* by `what`, modulo */
     bt_buf bulletin;
@@ -56,7 +56,7 @@ void trk_store_add_read(trk_redis_store *store, const bt_infohash *hash, apr_tim
 /** Has an address of this host told as a seed of a swarm, unless it was of late. */
 void trk_store_add_own(trk_redis_store *store, const bt_infohash *hash, const trk_address *seed, apr_time_t now);
 
-/** Tells what is in the outbox and what else waits (redis_send.c). @return how much; the link may be lost */
+/** Tells what is in the outbox and what else waits (redis_send.c). @return 0 if there was nothing; the link may be lost */
 int trk_store_send(trk_redis_store *store, apr_time_t now);
 
 /** Reads the swarms of trk_store_add_read (redis_catch_up.c). The link may be lost. */

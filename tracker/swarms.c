@@ -92,7 +92,7 @@ static void tell_others(trk_swarms *view, const announcing *a, const trk_address
                          .is_gone = a->announce->event == TRK_EVENT_STOPPED};
 
     if (view->outbox && a->from.port)
-        trk_outbox_push(view->outbox, &change, seeds, seed_count);
+        trk_outbox_push(view->outbox, &change, a->now, seeds, seed_count);
 }
 
 apr_status_t trk_swarms_announce(trk_swarms *swarms, const trk_policy *policy, const trk_announce *announce,

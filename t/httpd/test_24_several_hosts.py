@@ -259,6 +259,9 @@ def test_redis_killed_and_started_again_under_load(two, redis):
             wait_state(server, "shared")
         wait_told(b, B_LEECHER, LATE)
         wait_for("redis to have the swarm again", lambda: redis.ask("ZSCORE", key(a), member(LATE)))
+        for server in two:
+            wait_for("redis to have the seeds again",
+                     lambda: announce(server, LATE) and redis.ask("ZSCORE", key(a), member((server.host, server.port))))
         load.more()
     assert not load.failed, load.failed[:3]
     assert all(server.log().count("BTH0311") == 1 for server in two), "said once"

@@ -34,7 +34,7 @@ static void push(trk_outbox *outbox, uint32_t number)
 {
     trk_change change = {.hash = kit_hash(number), .peer = kit_v4(number, 1)};
 
-    trk_outbox_push(outbox, &change, NULL, 0);
+    trk_outbox_push(outbox, &change, 7, NULL, 0);
 }
 
 static uint32_t number_of(const trk_parcel *parcel)
@@ -215,6 +215,7 @@ static void a_refused_address_is_not_told(void **state)
     policy.allow_private_peers = 1;
     assert_int_equal(trk_swarms_announce(swarms, &policy, &announce, &from, seeds, 3, kit_start, 1, &answer), APR_SUCCESS);
     assert_int_equal(trk_outbox_read(outbox, parcels, PARCELS, &upto), 1);
+    assert_int_equal(parcels[0].second, apr_time_sec(kit_start));
     assert_int_equal(parcels[0].seed_count, TRK_PARCEL_SEEDS);
     assert_memory_equal(parcels[0].seeds[0].ip, seeds[0].ip, 4);
     free_outbox(outbox);
