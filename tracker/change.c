@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { IS_V6 = 1, IS_SEED = 2, COMPLETED = 4, IS_GONE = 8, IS_HOST = 16, ALL_BITS = 31 };
-enum { MAGIC_SIZE = 4, HEAD_SIZE = BT_HASH_SIZE + 1, SCORE_BITS = 2, SCORE_SEED = 1, SCORE_COMPLETED = 2 };
+enum { IS_V6 = 1, IS_SEED = 2, COMPLETED = 4, IS_GONE = 8, IS_HOST = 16, PAUSED = 32, ALL_BITS = 63 };
+enum { MAGIC_SIZE = 4, HEAD_SIZE = BT_HASH_SIZE + 1, SCORE_BITS = 3, SCORE_SEED = 1, SCORE_COMPLETED = 2, SCORE_PAUSED = 4 };
 
 static const unsigned char magic[MAGIC_SIZE] = {'B', 'T', 'H', '1'};
 
@@ -38,7 +38,8 @@ apr_size_t trk_member_of(const trk_change *change, unsigned char member[TRK_MEMB
 
 apr_int64_t trk_score_of(const trk_change *change, apr_int64_t second)
 {
-    return second << SCORE_BITS | (change->completed ? SCORE_COMPLETED : 0) | (change->is_seed ? SCORE_SEED : 0);
+    return second << SCORE_BITS | (change->paused ? SCORE_PAUSED : 0) | (change->completed ? SCORE_COMPLETED : 0) |
+           (change->is_seed ? SCORE_SEED : 0);
 }
 
 int trk_member_read(const void *member, apr_size_t length, const char *score, trk_change *change, apr_int64_t *second)
@@ -55,6 +56,7 @@ int trk_member_read(const void *member, apr_size_t length, const char *score, tr
     whole = (apr_int64_t)number;
     change->is_seed = (whole & SCORE_SEED) != 0;
     change->completed = (whole & SCORE_COMPLETED) != 0;
+    change->paused = (whole & SCORE_PAUSED) != 0;
     change->is_gone = change->is_host = 0;
     *second = whole >> SCORE_BITS;
     return 1;
@@ -73,7 +75,7 @@ void trk_bulletin_add(bt_buf *bulletin, const trk_change *change)
     memcpy(bytes, change->hash.b, BT_HASH_SIZE);
     bytes[BT_HASH_SIZE] = (unsigned char)((change->peer.is_v6 ? IS_V6 : 0) | (change->is_seed ? IS_SEED : 0) |
                                           (change->completed ? COMPLETED : 0) | (change->is_gone ? IS_GONE : 0) |
-                                          (change->is_host ? IS_HOST : 0));
+                                          (change->is_host ? IS_HOST : 0) | (change->paused ? PAUSED : 0));
     bt_buf_add(bulletin, bytes, HEAD_SIZE + trk_member_of(change, bytes + HEAD_SIZE));
 }
 
@@ -105,6 +107,7 @@ int trk_bulletin_next(trk_bulletin *bulletin, trk_change *change)
         change->completed = (bits & COMPLETED) != 0;
         change->is_gone = (bits & IS_GONE) != 0;
         change->is_host = (bits & IS_HOST) != 0;
+        change->paused = (bits & PAUSED) != 0;
         return 1;
     }
     bulletin->at = bulletin->end;

@@ -13,6 +13,7 @@ typedef struct {
     unsigned char completed; /* it says that it has just completed */
     unsigned char is_gone;   /* it stopped */
     unsigned char is_host;   /* the seed of a host itself */
+    unsigned char paused;    /* a leecher that downloads nothing (BEP 21) */
 } trk_change;
 
 enum { TRK_HOST_ID_SIZE = 8, TRK_MEMBER_MAX = 18 };
@@ -20,7 +21,7 @@ enum { TRK_HOST_ID_SIZE = 8, TRK_MEMBER_MAX = 18 };
 /* A bulletin is what one host says to the others at once:
  *
  *     bulletin = "BTH1", the host's id (8), change…
- *     change   = info-hash (20), bits (1: v6, 2: seed, 4: completed, 8: gone, 16: host), wire form (6 or 18)
+ *     change   = info-hash (20), bits (1: v6, 2: seed, 4: completed, 8: gone, 16: host, 32: paused), wire form (6 or 18)
  *
  * Changes with further bits, or of port 0, are passed over. */
 
@@ -42,8 +43,8 @@ int trk_bulletin_open(trk_bulletin *bulletin, const void *bytes, apr_size_t leng
 /** Reads on. @return 0 at its end, or where it cannot be understood any more */
 int trk_bulletin_next(trk_bulletin *bulletin, trk_change *change);
 
-/* In a sorted set a peer's wire form is the member, and its score is the second of its last announce, times four, with 1 for a seed and
- * 2 for one that says that it completed. So a member is replaced by its own next announce, and all are in the order of their age. */
+/* In a sorted set a peer's wire form is the member, and its score is the second of its last announce, times eight, with 1 for a seed,
+ * 2 for one that says that it completed, and 4 for a leecher that is paused. So a member is replaced by its own next announce, and all are in the order of their age. */
 
 /** @return the member's length, 6 or 18 */
 apr_size_t trk_member_of(const trk_change *change, unsigned char member[TRK_MEMBER_MAX]);

@@ -38,6 +38,7 @@ void trk_swarms_learn(trk_swarms *swarms, const trk_change *change, apr_uint32_t
     if (age > limit || !from.port)
         return;
     peer = trk_peer_make(&from, change->is_seed, second - age);
+    peer.paused = change->paused && !change->is_seed;
     peer.completed = !how.counts && change->completed;
     if (trk_shard_lock(swarms, shard) != APR_SUCCESS)
         return;

@@ -120,7 +120,8 @@ static void append(trk_redis_store *store, const trk_change *change, apr_int64_t
         return;
     }
     redisAppendCommand(to, "ZADD %b %lld %b", key, length, (long long)trk_score_of(change, second), member, size);
-    redisAppendCommand(to, "ZREMRANGEBYSCORE %b -inf (%lld", key, length, (long long)((second - store->limit) * 4));
+    redisAppendCommand(to, "ZREMRANGEBYSCORE %b -inf (%lld", key, length,
+                       (long long)trk_score_of(&(trk_change){.is_seed = 0}, second - store->limit));
     redisAppendCommand(to, "EXPIRE %b %u", key, length, (unsigned)store->limit);
 }
 

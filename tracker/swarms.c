@@ -88,6 +88,7 @@ static void tell_others(trk_swarms *view, const announcing *a, const trk_address
     trk_change change = {.hash = a->announce->hash,
                          .peer = a->from,
                          .is_seed = a->peer.is_seed,
+                         .paused = a->peer.paused,
                          .completed = a->announce->event == TRK_EVENT_COMPLETED,
                          .is_gone = a->announce->event == TRK_EVENT_STOPPED};
 

@@ -129,6 +129,8 @@ def test_what_happens_to_a_peer_is_known_to_all(two):
     a, b = two
     announce(a, A_LEECHER)
     wait_for("the leecher", lambda: numbers(b)[2] == 1)
+    announce(a, A_LEECHER, raw="&event=paused")
+    wait_for("it to be paused", lambda: b.scrape(b.made.hash)[b"files"][b.made.hash][b"downloaders"] == 0)
     announce(a, A_LEECHER, left=0, raw="&event=completed")
     wait_for("the seed", lambda: numbers(b) == (3, 1, 0))
     assert numbers(a)[1:] == (1, 0)
@@ -154,18 +156,18 @@ def test_the_form_in_redis(two, redis):
     wait_for("the members", lambda: redis.ask("ZCARD", key(a)) == 3)
     score = int(redis.ask("ZSCORE", key(a), member(A_LEECHER)))
     now = int(redis.ask("TIME")[0])
-    assert now - 60 < score >> 2 <= now and score & 3 == 0
-    assert int(redis.ask("ZSCORE", key(a), member((b.host, b.port)))) & 3 == 1
+    assert now - 60 < score >> 3 <= now and score & 7 == 0
+    assert int(redis.ask("ZSCORE", key(a), member((b.host, b.port)))) & 7 == 1
     assert 0 < redis.ask("TTL", key(a)) <= 1.75 * 1800
     announce(a, A_LEECHER, left=0, raw="&event=completed")
-    wait_for("the seed", lambda: int(redis.ask("ZSCORE", key(a), member(A_LEECHER))) & 3 == 3)
+    wait_for("the seed", lambda: int(redis.ask("ZSCORE", key(a), member(A_LEECHER))) & 7 == 3)
     announce(a, A_LEECHER, left=0, raw="&event=stopped")
     wait_for("it to be gone", lambda: redis.ask("ZSCORE", key(a), member(A_LEECHER)) is None)
 
 
 def test_silent_members_are_removed(two, redis):
     a, _ = two
-    long_ago = (int(redis.ask("TIME")[0]) - 2 * 1800) << 2
+    long_ago = (int(redis.ask("TIME")[0]) - 2 * 1800) << 3
     redis.ask("ZADD", key(a), long_ago, member(LATE))
     announce(a, A_LEECHER)
     wait_for("it to be removed", lambda: redis.ask("ZSCORE", key(a), member(LATE)) is None)
@@ -302,7 +304,7 @@ def test_damaged_keys(host, redis):
     announce(a, A_LEECHER)
     wait_for("a sorted set in its place", lambda: redis.ask("TYPE", key(a)) == b"zset")
     assert redis.ask("ZSCORE", key(a), member(A_LEECHER))
-    now = int(redis.ask("TIME")[0]) << 2
+    now = int(redis.ask("TIME")[0]) << 3
     for score, name in ((now, "garbage"), (now, ""), (now, "x" * 17), ("inf", member(LATE)), ("-inf", member(("1.2.3.4", 5))),
                         (f"{now}.5", member(("1.2.3.5", 5))), (now << 20, member(("1.2.3.6", 5))), (now, member(("1.2.3.7", 0)))):
         redis.ask("ZADD", key(a), score, name)

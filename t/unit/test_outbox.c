@@ -262,6 +262,21 @@ static void what_is_learned_is_named(void **state)
     kit_free(swarms);
 }
 
+static void who_is_paused_downloads_nothing(void **state)
+{
+    trk_change change = {.hash = kit_hash(1), .peer = kit_v4(9, 7009), .paused = 1};
+    trk_swarms *swarms = kit_new(TRK_MEMORY_MIN);
+    trk_answer answer;
+
+    (void)state;
+    trk_swarms_learn(swarms, &change, 0, kit_start, kit_policy.interval, 1);
+    kit_send(swarms, 1, kit_v4(1, 7001), 5, TRK_EVENT_NONE, kit_start, &answer);
+    assert_int_equal(answer.incomplete, 2);
+    assert_int_equal(answer.downloaders, 1);
+    kit_sound(swarms);
+    kit_free(swarms);
+}
+
 static void a_completion_is_counted_where_it_is_heard_at_once(void **state)
 {
     trk_swarms *swarms = kit_new(TRK_MEMORY_MIN);
@@ -308,6 +323,7 @@ int main(void)
         cmocka_unit_test(announces_are_put_into_it),
         cmocka_unit_test(a_refused_address_is_not_told),
         cmocka_unit_test(what_is_learned_is_named),
+        cmocka_unit_test(who_is_paused_downloads_nothing),
         cmocka_unit_test(a_completion_is_counted_where_it_is_heard_at_once),
         cmocka_unit_test(what_is_older_changes_nothing),
     };
