@@ -215,6 +215,21 @@ def test_ipv6(httpd, content):
         peer.interest().piece(torrent, 0)
 
 
+def test_an_answer_says_nothing_of_torrents(server):
+    """aria2 sends the user's headers to trackers, too."""
+    response = server.get(f"{WELL_KNOWN}/announce?{base(server)}&port=7001&left=1", headers={"X-BT-Accept": "torrent"})
+    assert response.status == 200 and decode(response.body)[b"peers"]
+    assert response.header("X-BT-Status") is None
+
+
+def test_choices_are_random(server):
+    """With more peers than are wanted, hardly any two answers are alike."""
+    for host in OTHERS[:60]:
+        server.announce(server.made.hash, port=7001, source=host)
+    answers = {frozenset(peers_of(ask(server, base(server) + "&port=7000&left=1&numwant=10"))) for _ in range(20)}
+    assert len(answers) > 15
+
+
 def test_http_1_0_and_one_write(server):
     query = base(server) + "&port=7000&left=1"
     answer = server.get(f"{WELL_KNOWN}/announce?{query}", version="1.0", host=None)
