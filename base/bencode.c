@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/digits.h"
+
 /* The bytes still to be read. */
 typedef struct {
     const unsigned char *at, *end;
@@ -180,9 +182,21 @@ int bt_ben_get(const bt_ben *dict, const char *key, bt_ben_type type, bt_ben *va
     return 0;
 }
 
+/* Digits between two characters, or before one. The tracker writes some ten of them an answer: printf is slow. */
+static void add_digits(bt_buf *buf, const char *before, apr_uint64_t number, char behind)
+{
+    char text[BT_DIGITS_MAX + 3], *end = text + sizeof text, *start;
+    apr_size_t length = strlen(before);
+
+    *--end = behind;
+    start = bt_write_digits(end, number) - length;
+    memcpy(start, before, length);
+    bt_buf_add(buf, start, (apr_size_t)(end + 1 - start));
+}
+
 void bt_ben_add_string(bt_buf *buf, const void *bytes, apr_size_t length)
 {
-    bt_buf_printf(buf, "%" APR_SIZE_T_FMT ":", length);
+    add_digits(buf, "", length, ':');
     bt_buf_add(buf, bytes, length);
 }
 
@@ -193,7 +207,9 @@ void bt_ben_add_text(bt_buf *buf, const char *text)
 
 void bt_ben_add_integer(bt_buf *buf, apr_int64_t value)
 {
-    bt_buf_printf(buf, "i%" APR_INT64_T_FMT "e", value);
+    apr_uint64_t size = value < 0 ? -(apr_uint64_t)value : (apr_uint64_t)value;
+
+    add_digits(buf, value < 0 ? "i-" : "i", size, 'e');
 }
 
 void bt_ben_open(bt_buf *buf, char kind)

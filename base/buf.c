@@ -40,19 +40,22 @@ static apr_status_t grow_to(bt_buf *buf, apr_size_t needed)
     return APR_SUCCESS;
 }
 
+apr_status_t bt_buf_reserve(bt_buf *buf, apr_size_t length)
+{
+    if (buf->status != APR_SUCCESS)
+        return buf->status;
+    if (length > buf->max - buf->length)
+        return buf->status = APR_ENOSPC;
+    if (buf->length + length > buf->capacity || !buf->data)
+        buf->status = grow_to(buf, buf->length + length);
+    return buf->status;
+}
+
 unsigned char *bt_buf_extend(bt_buf *buf, apr_size_t length)
 {
     unsigned char *start;
 
-    if (buf->status != APR_SUCCESS)
-        return NULL;
-    if (length > buf->max - buf->length) {
-        buf->status = APR_ENOSPC;
-        return NULL;
-    }
-    if (buf->length + length > buf->capacity || !buf->data)
-        buf->status = grow_to(buf, buf->length + length);
-    if (buf->status != APR_SUCCESS)
+    if (bt_buf_reserve(buf, length) != APR_SUCCESS)
         return NULL;
     start = buf->data + buf->length;
     buf->length += length;

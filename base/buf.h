@@ -28,6 +28,9 @@ apr_status_t bt_buf_add(bt_buf *buf, const void *bytes, apr_size_t length);
 apr_status_t bt_buf_add_string(bt_buf *buf, const char *text);
 apr_status_t bt_buf_printf(bt_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/** Makes room for `length` more bytes at once, so that adding them allocates nothing. @return as bt_buf_add */
+apr_status_t bt_buf_reserve(bt_buf *buf, apr_size_t length);
+
 /** Makes room for `length` more bytes and returns where they go (length is added), or NULL on failure. */
 unsigned char *bt_buf_extend(bt_buf *buf, apr_size_t length);
 

@@ -13,3 +13,11 @@ const char *bt_read_digits(const char *text, apr_int64_t *value)
     }
     return at == text ? NULL : at;
 }
+
+char *bt_write_digits(char *end, apr_uint64_t value)
+{
+    do
+        *--end = (char)('0' + value % 10);
+    while (value /= 10);
+    return end;
+}

@@ -3,9 +3,9 @@
  * that different seeds are measured by the very same client, and reads what the seed's processes used of the CPU meanwhile.
  *
  *   drain [-n CONNECTIONS] [-w BLOCKS-ASKED-AHEAD] [-a] [-c] [-e] [-u WARM-UP-MS] [-t MS] [-p PID,PID...] ADDRESS PORT \
- *         peer INFO-HASH PIECE-LENGTH LENGTH  |  http PATH
+ *         peer INFO-HASH PIECE-LENGTH LENGTH  |  http PATH or @FILE
  *
- * -a: each connection comes from a loopback address of its own. -c: one connection a request, of HTTP. -e: RC4.
+ * @FILE has paths to ask for in turn, one a line. -a: each connection comes from a loopback address of its own. -c: one connection a request, of HTTP. -e: RC4.
  * Prints one line, see drain_count.c. */
 #include "bench/drain.h"
 
@@ -89,7 +89,7 @@ static void read_target(int argc, char **argv)
     options.address.sin_family = AF_INET;
     options.address.sin_port = htons((uint16_t)number(argv[1], 65535));
     if (argc == 4 && strcmp(argv[2], "http") == 0) {
-        options.path = argv[3];
+        drain_http_paths(argv[3]);
     } else if (argc == 6 && strcmp(argv[2], "peer") == 0 && strlen(argv[3]) == 40) {
         read_hash(argv[3]);
         options.piece_length = (uint64_t)number(argv[4], 1L << 30);

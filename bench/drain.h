@@ -19,7 +19,8 @@ typedef struct {
     int connections, ahead, warm_up_ms, time_ms, closing, encrypted, many_addresses;
     int pids[DRAIN_PROCESSES_MAX], pid_count;
     struct sockaddr_in address;
-    const char *path; /* NULL: peer protocol */
+    char **paths; /* of HTTP, asked for in turn; NULL: peer protocol */
+    size_t path_count;
     unsigned char hash[20];
     uint64_t piece_length, length;
 } drain_options;
@@ -44,6 +45,7 @@ typedef struct {
     unsigned char *shown; /* a byte for each piece: the seed has said that it has it; NULL: it has all */
     uint64_t shown_count;
     int64_t received;   /* bytes of the file */
+    int64_t responses;  /* of HTTP */
     drain_keys *keys;   /* NULL: plain */
 } drain_conn;
 
@@ -84,6 +86,9 @@ int drain_peer_read(drain_conn *c);
 void drain_peer_count(drain_conn *c, size_t count);
 
 /* --- drain_http.c --- */
+
+/** @param name  a path, or @ and a file's name, which has one a line */
+void drain_http_paths(char *name);
 
 void drain_http_ask(drain_conn *c);
 int drain_http_read(drain_conn *c);

@@ -72,7 +72,7 @@ void drain_open(drain_conn *c, int number)
 {
     c->number = number;
     open_socket(c);
-    if (options.path) {
+    if (options.paths) {
         drain_http_ask(c);
     } else { /* each starts somewhere else, at a piece */
         uint64_t pieces = (options.length + options.piece_length - 1) / options.piece_length;
@@ -161,7 +161,7 @@ void drain_skip(drain_conn *c, uint64_t size, int counts)
 /* How many bytes to read into `in`: of messages, never more than the head of a piece, so that payload stays out. */
 static size_t wanted(const drain_conn *c)
 {
-    if (options.path)
+    if (options.paths)
         return sizeof c->in - c->have;
     return (c->greeted ? DRAIN_PIECE_HEADER : DRAIN_HANDSHAKE) - c->have;
 }
@@ -203,7 +203,7 @@ static void take(drain_conn *c, size_t count)
         c->received += c->skip_counts ? (int64_t)count : 0;
     } else {
         c->have += count;
-        while (!c->skip && !c->blind && (options.path ? c->have && drain_http_read(c) : drain_peer_read(c)))
+        while (!c->skip && !c->blind && (options.paths ? c->have && drain_http_read(c) : drain_peer_read(c)))
             ;
     }
 }
@@ -231,7 +231,7 @@ void drain_readable(drain_conn *c)
 
     while (taken < TURN && (n = receive_once(c)) > 0) {
         taken += n;
-        if (!options.path)
+        if (!options.paths)
             drain_peer_ask(c);
     }
 }

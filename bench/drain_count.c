@@ -66,8 +66,10 @@ static void wait_for_all(void)
 }
 
 /* One line: BYTES (of the file) SECONDS SEED-CPU-SECONDS OWN-CPU-SECONDS, CONNECTIONS that got something meanwhile, those
- * that the seed has CLOSED, and what the connection with the SMALLEST and with the GREATEST share got, 1 being a fair one. */
-static void report(const drain_conn *conns, const int64_t *before, double seconds, double cpu, double own)
+ * that the seed has CLOSED, what the connection with the SMALLEST and with the GREATEST share got, 1 being a fair one, and
+ * RESPONSES of HTTP. */
+static void report(const drain_conn *conns, const int64_t *before, int64_t responses, double seconds, double cpu,
+                   double own)
 {
     int64_t sum = 0, least = INT64_MAX, most = 0;
     int i, served = 0;
@@ -83,13 +85,24 @@ static void report(const drain_conn *conns, const int64_t *before, double second
     }
     if (sum <= 0)
         drain_die("nothing came");
-    printf("%lld %.6f %.2f %.2f %d %d %.3f %.3f\n", (long long)sum, seconds, cpu, own, served, drain_lost,
-           (double)least * options.connections / (double)sum, (double)most * options.connections / (double)sum);
+    printf("%lld %.6f %.2f %.2f %d %d %.3f %.3f %lld\n", (long long)sum, seconds, cpu, own, served, drain_lost,
+           (double)least * options.connections / (double)sum, (double)most * options.connections / (double)sum,
+           (long long)responses);
+}
+
+static int64_t responses_of(const drain_conn *conns)
+{
+    int64_t sum = 0;
+    int i;
+
+    for (i = 0; i < options.connections; i++)
+        sum += conns[i].responses;
+    return sum;
 }
 
 void drain_measure(drain_conn *conns)
 {
-    int64_t *before = calloc((size_t)options.connections, sizeof *before);
+    int64_t responses, *before = calloc((size_t)options.connections, sizeof *before);
     double start, cpu, own, end;
     int i;
 
@@ -103,10 +116,11 @@ void drain_measure(drain_conn *conns)
     own = own_cpu();
     for (i = 0; i < options.connections; i++)
         before[i] = conns[i].received;
+    responses = responses_of(conns);
     for (end = start + options.time_ms / 1000.0; now() < end;)
         drain_turn();
     end = now();
     cpu = seed_cpu() - cpu;
-    report(conns, before, end - start, cpu, own_cpu() - own);
+    report(conns, before, responses_of(conns) - responses, end - start, cpu, own_cpu() - own);
     free(before);
 }

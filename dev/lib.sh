@@ -58,13 +58,14 @@ build_in() {
     make -s -C "$build" -j"$(nproc)" >&2
 }
 
-# npm_packages BUILD: what the tests use from npm, into BUILD/npm, as t/npm/package-lock.json has it.
+# npm_packages BUILD [FROM NAME]: what the tests (or others: FROM) use from npm, into BUILD/npm (or BUILD/NAME), as package-lock.json has it.
 npm_packages() {
     command -v npm >/dev/null || need npm || return 1
-    cmp -s t/npm/package-lock.json "$1/npm/installed" && return 0
-    mkdir -p "$1/npm" && cp t/npm/package.json t/npm/package-lock.json "$1/npm/" &&
-        (cd "$1/npm" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null >&2) &&
-        cp t/npm/package-lock.json "$1/npm/installed"
+    from=${2:-t/npm} to=$1/${3:-npm}
+    cmp -s "$from/package-lock.json" "$to/installed" && return 0
+    mkdir -p "$to" && cp "$from/package.json" "$from/package-lock.json" "$to/" &&
+        (cd "$to" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null >&2) &&
+        cp "$from/package-lock.json" "$to/installed"
 }
 
 httpd_binary() { echo "$(apxs_query SBINDIR)/$(apxs_query PROGNAME)"; }

@@ -36,7 +36,12 @@ int bth_fixed_translate(request_rec *r)
     return DECLINED;
 }
 
+int bth_is_fixed(const request_rec *r)
+{
+    return r->filename && !strncmp(r->filename, "bthttp:", 7);
+}
+
 int bth_fixed_map(request_rec *r)
 {
-    return r->filename && !strncmp(r->filename, "bthttp:", 7) ? OK : DECLINED;
+    return bth_is_fixed(r) ? OK : DECLINED;
 }

@@ -7,6 +7,9 @@
 /** Translate hook, first of all: no rewrite rule or proxy of a virtual host takes these URLs away. */
 int bth_fixed_translate(request_rec *r);
 
+/** Is it one of them? To be asked once the URL was translated. */
+int bth_is_fixed(const request_rec *r);
+
 /** Map-to-storage hook: they are not files, so no directory section applies to them, but locations do. */
 int bth_fixed_map(request_rec *r);
 

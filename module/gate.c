@@ -4,6 +4,7 @@
 
 #include "module/child.h"
 #include "module/collection.h"
+#include "module/grants.h"
 #include "module/stranger.h"
 
 bth_gate bth_gate_look(const cat_entry *entry)
@@ -73,7 +74,10 @@ bth_gate bth_gate_pass(const cat_entry *entry, apr_pool_t *pool, apr_thread_t *t
     gate = judge(entry, pool, thread, &listed);
     if (gate != BTH_GATE_UNTESTED)
         return gate;
-    cat_grant(child->catalog, entry->path, entry->url, child->grant, listed);
+    if (entry->published)
+        bth_note_grant(entry, listed);
+    else
+        cat_grant(child->catalog, entry->path, entry->url, child->grant, listed);
     return BTH_GATE_OPEN;
 }
 

@@ -10,6 +10,7 @@
 #include "module/client_certs.h"
 #include "module/agent.h"
 #include "module/decide.h"
+#include "module/fixed_urls.h"
 #include "module/gate.h"
 #include "module/links.h"
 #include "module/obtain.h"
@@ -360,7 +361,7 @@ int bth_offer_fixup(request_rec *r)
 {
     bth_accept accept;
 
-    if (!is_main_get(r))
+    if (!is_main_get(r) || bth_is_fixed(r))
         return DECLINED;
     bth_accept_parse(apr_table_get(r->headers_in, "X-BT-Accept"), &accept);
     if (accept.count && bth_dir_of(r).enabled && !r->proxyreq)

@@ -7,6 +7,7 @@
 #include <util_filter.h>
 
 #include <openssl/evp.h>
+#include <stdlib.h>
 
 #include "base/ring.h"
 #include "module/bodies.h"
@@ -96,19 +97,39 @@ static void set_headers(request_rec *r, const bth_subject *subject, const cat_en
     r->no_local_copy = 0;
 }
 
-int bth_send_body(request_rec *r, const char *type, const void *body, apr_size_t length)
+static int send_bucket(request_rec *r, const char *type, apr_bucket *body, apr_size_t length)
 {
     apr_bucket_brigade *bb = apr_brigade_create(r->pool, r->connection->bucket_alloc);
     apr_status_t status;
 
     ap_set_content_type(r, type);
     ap_set_content_length(r, (apr_off_t)length);
-    if (length)
-        APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_pool_create(body, length, r->pool, r->connection->bucket_alloc));
+    if (body)
+        APR_BRIGADE_INSERT_TAIL(bb, body);
     APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(r->connection->bucket_alloc));
     status = ap_pass_brigade(r->output_filters, bb);
     apr_brigade_cleanup(bb);
     return status == APR_SUCCESS || r->connection->aborted ? OK : AP_FILTER_ERROR;
+}
+
+int bth_send_body(request_rec *r, const char *type, const void *body, apr_size_t length)
+{
+    apr_bucket_alloc_t *list = r->connection->bucket_alloc;
+
+    return send_bucket(r, type, length ? apr_bucket_pool_create(body, length, r->pool, list) : NULL, length);
+}
+
+int bth_send_buf(request_rec *r, const char *type, bt_buf *body)
+{
+    apr_bucket *bucket = NULL;
+    apr_size_t length = body->length;
+
+    if (length) {
+        bucket = apr_bucket_heap_create((char *)body->data, length, free, r->connection->bucket_alloc);
+        body->data = NULL; /* the bucket's */
+    }
+    bt_buf_free(body);
+    return send_bucket(r, type, bucket, length);
 }
 
 /* 304 or 412 go through the filters, as httpd's own handler sends them: mod_cache revalidates what it has by a 304 that

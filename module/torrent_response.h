@@ -40,4 +40,7 @@ const char *bth_etag_of(apr_pool_t *pool, const bt_buf *body);
 /** Sends a body in one brigade with its exact length. @param type  constant */
 int bth_send_body(request_rec *r, const char *type, const void *body, apr_size_t length);
 
+/** The same without a copy: what the buffer holds is httpd's from now on, and the buffer is empty. */
+int bth_send_buf(request_rec *r, const char *type, bt_buf *body);
+
 #endif

@@ -4,10 +4,9 @@
 #include <http_request.h>
 #include <apr_strings.h>
 
-#include <openssl/rand.h>
-
 #include "module/child.h"
 #include "module/gate.h"
+#include "module/random.h"
 #include "module/seed_address.h"
 #include "module/torrent_response.h"
 #include "module/tracker_rules.h"
@@ -24,14 +23,10 @@ static int interval_seconds(void)
 
 static int send_answer(request_rec *r, bt_buf *body)
 {
-    void *copy = apr_pmemdup(r->pool, body->data ? (void *)body->data : "", body->length);
-    apr_size_t length = body->length;
-
-    bt_buf_free(body);
     apr_table_setn(r->subprocess_env, "no-gzip", "1");
     apr_table_setn(r->subprocess_env, "no-brotli", "1");
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
-    return bth_send_body(r, "text/plain", copy, length);
+    return bth_send_buf(r, "text/plain", body);
 }
 
 /* Clients stop for good at any status but 200, so a refusal is a body. */
@@ -55,21 +50,19 @@ static int answer_announce(request_rec *r, const trk_announce *announce)
     trk_address from, local, seeds[BTH_SEEDS_MAX];
     trk_policy policy;
     int seed_count = bth_seed_addresses(r, seeds);
-    trk_answer *answer = apr_palloc(r->pool, sizeof *answer);
-    apr_uint64_t random = 0;
+    trk_answer answer; /* 5 KB, for which the request's pool would have to grow */
     apr_status_t status;
     bt_buf body;
 
-    RAND_bytes((unsigned char *)&random, sizeof random);
     bth_wire_address(r->connection->local_addr, &local);
     policy = bth_tracker_policy(&local);
     bth_wire_address(r->useragent_addr, &from);
     from.port = announce->port;
-    status = trk_swarms_announce(bth_this_child()->swarms, &policy, announce, &from, seeds, seed_count, r->request_time, random,
-                                 answer);
+    status = trk_swarms_announce(bth_this_child()->swarms, &policy, announce, &from, seeds, seed_count, r->request_time,
+                                 bth_random(), &answer);
     count(r, trk_result_of(status));
     bt_buf_init(&body, BODY_MAX);
-    trk_http_answer(&body, announce, answer, &from);
+    trk_http_answer(&body, announce, &answer, &from);
     return send_answer(r, &body);
 }
 

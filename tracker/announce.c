@@ -64,8 +64,11 @@ static int read_numwant(const trk_param *param)
 
 enum { HASH, PEER_ID, PORT, LEFT, DOWNLOADED, EVENT, NUMWANT, COMPACT, NO_PEER_ID, PARAMS };
 
-static const char *const names[PARAMS] = {"info_hash", "peer_id", "port",    "left",      "downloaded",
-                                          "event",     "numwant", "compact", "no_peer_id"};
+static const struct {
+    const char *text;
+    apr_size_t length;
+} names[PARAMS] = {{"info_hash", 9}, {"peer_id", 7}, {"port", 4},    {"left", 4},       {"downloaded", 10},
+                   {"event", 5},     {"numwant", 7}, {"compact", 7}, {"no_peer_id", 10}};
 
 /* Finds each parameter that matters; of a repeated one the first counts. */
 static void collect(const char *query, apr_size_t length, trk_param found[PARAMS])
@@ -76,7 +79,8 @@ static void collect(const char *query, apr_size_t length, trk_param found[PARAMS
     memset(found, 0, PARAMS * sizeof *found);
     while (trk_query_next(&at, &param))
         for (int i = 0; i < PARAMS; i++)
-            if (!found[i].name && trk_param_is(&param, names[i]))
+            if (param.name_length == names[i].length && !found[i].name &&
+                memcmp(param.name, names[i].text, names[i].length) == 0)
                 found[i] = param;
 }
 

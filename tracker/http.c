@@ -37,10 +37,21 @@ static void add_peer_list(bt_buf *body, const trk_answer *answer)
     bt_ben_close(body);
 }
 
+/* The most that an answer takes, so that it is allocated at once. */
+static apr_size_t room_for(const trk_announce *announce, const trk_answer *answer)
+{
+    enum { REST = 256, LONGEST_PEER = sizeof "d2:ip39:4:porti65535ee" + 39 };
+
+    if (announce->compact)
+        return REST + (apr_size_t)answer->count4 * 6 + (apr_size_t)answer->count6 * 18;
+    return REST + (apr_size_t)(answer->count4 + answer->count6) * LONGEST_PEER;
+}
+
 void trk_http_answer(bt_buf *body, const trk_announce *announce, const trk_answer *answer, const trk_address *from)
 {
     trk_address client = trk_address_normal(from);
 
+    bt_buf_reserve(body, room_for(announce, answer));
     bt_ben_open(body, 'd');
     add_number(body, "complete", answer->complete);
     add_number(body, "downloaded", answer->downloaded);

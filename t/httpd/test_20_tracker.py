@@ -1,6 +1,8 @@
 """The tracker over HTTP, as real clients and odd ones ask it."""
 import contextlib
+import fcntl
 import socket
+import threading
 from urllib.parse import quote
 
 import pytest
@@ -215,6 +217,21 @@ def test_ipv6(httpd, content):
         peer.interest().piece(torrent, 0)
 
 
+def test_an_answer_says_nothing_of_torrents(server):
+    """aria2 sends the user's headers to trackers, too."""
+    response = server.get(f"{WELL_KNOWN}/announce?{base(server)}&port=7001&left=1", headers={"X-BT-Accept": "torrent"})
+    assert response.status == 200 and decode(response.body)[b"peers"]
+    assert response.header("X-BT-Status") is None
+
+
+def test_choices_are_random(server):
+    """With more peers than are wanted, hardly any two answers are alike."""
+    for host in OTHERS[:60]:
+        server.announce(server.made.hash, port=7001, source=host)
+    answers = {frozenset(peers_of(ask(server, base(server) + "&port=7000&left=1&numwant=10"))) for _ in range(20)}
+    assert len(answers) > 15
+
+
 def test_http_1_0_and_one_write(server):
     query = base(server) + "&port=7000&left=1"
     answer = server.get(f"{WELL_KNOWN}/announce?{query}", version="1.0", host=None)
@@ -258,6 +275,26 @@ def test_swarms_survive_graceful_and_restart(server):
         restart()
         answer = server.announce(server.made.hash, port=7001, source=OTHERS[1], peer_id=b"-XX0001-000000000001")
         assert (OTHERS[0], 7000) in peers_of(answer)
+
+
+def test_after_a_reload_announces_do_not_wait_for_the_disk(httpd, content):
+    """Each torrent is tested anew, and one thread writes that down for all: here it cannot, for another process writes."""
+    server = httpd()
+    torrents = []
+    for i in range(8):
+        server.put(f"{i}.bin", content(SIZE, i))
+        torrents.append(server.torrent(f"/{i}.bin"))
+    answered = []
+    with open(server.state_dir / "catalog.lock", "r+b") as lock:
+        fcntl.lockf(lock, fcntl.LOCK_EX, 1, 2)  # the byte of those who write
+        server.graceful()
+        threads = [threading.Thread(target=lambda torrent=torrent: answered.append(server.announce(torrent.hash))) for torrent in torrents]
+        for thread in threads:
+            thread.start()
+        wait_for("all answers but that of the thread that writes", lambda: len(answered) >= len(torrents) - 1)
+    for thread in threads:
+        thread.join()
+    assert len(answered) == len(torrents) and all(b"peers" in answer for answer in answered)
 
 
 def test_memory_is_bounded(httpd, content):

@@ -184,6 +184,20 @@ static void test_a_full_buffer_is_told_at_the_end(void **state)
     bt_buf_free(&buf);
 }
 
+static void test_the_ends_of_the_range(void **state)
+{
+    bt_buf buf;
+
+    bt_buf_init(&buf, 100);
+    bt_ben_add_integer(&buf, 0);
+    bt_ben_add_integer(&buf, APR_INT64_MIN);
+    bt_ben_add_integer(&buf, APR_INT64_MAX);
+    bt_ben_add_string(&buf, "", 0);
+    assert_int_equal(bt_buf_add(&buf, "", 1), APR_SUCCESS);
+    assert_string_equal(buf.data, "i0ei-9223372036854775808ei9223372036854775807e0:");
+    bt_buf_free(&buf);
+}
+
 /* --- properties, with random values ---------------------------------------------------------------------------- */
 
 static void write_random(bt_buf *out, uint64_t *random, int depth)
@@ -302,6 +316,7 @@ int main(void)
         cmocka_unit_test(test_get),
         cmocka_unit_test(test_of_repeated_keys_the_first_counts),
         cmocka_unit_test(test_a_full_buffer_is_told_at_the_end),
+        cmocka_unit_test(test_the_ends_of_the_range),
         cmocka_unit_test(test_what_is_written_is_read),
         cmocka_unit_test(test_every_truncation_is_refused),
         cmocka_unit_test(test_noise_never_escapes),

@@ -132,12 +132,30 @@ static void test_like_an_array(void **state)
     bt_buf_free(&buf);
 }
 
+static void test_what_was_reserved_is_there(void **state)
+{
+    const unsigned char *data;
+    bt_buf buf;
+
+    bt_buf_init(&buf, 1000);
+    assert_int_equal(bt_buf_reserve(&buf, 900), APR_SUCCESS);
+    assert_int_equal(buf.length, 0);
+    data = buf.data;
+    for (int i = 0; i < 900; i++)
+        assert_int_equal(bt_buf_add(&buf, "x", 1), APR_SUCCESS);
+    assert_ptr_equal(buf.data, data);
+    assert_int_equal(bt_buf_reserve(&buf, 101), APR_ENOSPC);
+    assert_int_equal(bt_buf_add(&buf, "x", 1), APR_ENOSPC);
+    bt_buf_free(&buf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_grows_up_to_its_maximum),      cmocka_unit_test(test_huge_requests_do_not_wrap),
         cmocka_unit_test(test_a_failure_sticks_until_reset), cmocka_unit_test(test_printf_of_every_length),
         cmocka_unit_test(test_consume),                      cmocka_unit_test(test_like_an_array),
+        cmocka_unit_test(test_what_was_reserved_is_there),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
