@@ -26,5 +26,10 @@ def scrape(server):
     return server.scrape(server.made.hash)[b"files"][server.made.hash]
 
 
+def numbers(complete, incomplete, downloaded=0, paused=0):
+    """What a scrape says of such a swarm; the paused ones are among the incomplete (BEP 21)."""
+    return {b"complete": complete, b"incomplete": incomplete, b"downloaded": downloaded, b"downloaders": incomplete - paused}
+
+
 def peer_id(number):
     return b"-XX0001-%012d" % number
