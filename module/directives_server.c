@@ -28,6 +28,8 @@ const char *bth_set_path(cmd_parms *cmd, void *dir, const char *value)
         length--;
     if (*value != '/' || length == 0 || strpbrk(value, "?#% ") || strstr(value, "//") || strstr(value, "/../"))
         return bth_complain(cmd, value, "is not a URL path: /NAME... expected");
+    if (strstr(value, "announce")) /* clients ask PATH/announce for peers, and make the URL to scrape from it */
+        return bth_complain(cmd, value, "would lead scrapes astray: clients replace the first \"announce\" of the URL by \"scrape\"");
     bth_server()->path = apr_pstrmemdup(cmd->pool, value, length);
     return NULL;
 }

@@ -106,8 +106,9 @@ class Rtorrent(Process):
     """rtorrent at a terminal of its own."""
     program = "rtorrent"
 
-    def __init__(self, box, torrent: Torrent, name="rtorrent", options="", magnet=None, file=None):
-        """magnet, file: in place of a torrent, a link, and the name of what comes of it."""
+    def __init__(self, box, torrent: Torrent, name="rtorrent", options="", magnet=None, file=None, address=loopback_address):
+        """magnet, file: in place of a torrent, a link, and the name of what comes of it. address: None is all of both families,
+        for it takes none of IPv6."""
         super().__init__(box, name)
         self.file = self.dir / (file or torrent.name.decode())
         self.finished = self.dir / "finished"
@@ -119,12 +120,14 @@ class Rtorrent(Process):
         script.write_text(f"#!/bin/sh\necho $1 $2 >'{self.finished}.new' && mv '{self.finished}.new' '{self.finished}'\n")
         script.chmod(0o755)
         port = free_port()
+        address = address() if callable(address) else address
+        bind = f"network.bind_address.set = {address}" if address else ""
         (self.dir / "rtorrent.rc").write_text(f"""
 directory.default.set = {self.dir}
 session.path.set = {self.dir}/session
 network.port_range.set = {port}-{port}
 network.port_random.set = no
-network.bind_address.set = {loopback_address()}
+{bind}
 dht.mode.set = disable
 protocol.pex.set = no
 trackers.use_udp.set = no

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from httpd import Httpd, make_certificate
+from redis_server import Redis
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +41,13 @@ def httpd(request, build, box):
             print(f"--- {server.error_log}\n" + "\n".join(server.log().splitlines()[-60:]))
             print(f"--- {server.access_log}\n" + "\n".join(server.accesses()[-20:]))
     assert not trouble, "unexpected in the logs:\n" + "\n".join(trouble[:20])
+
+
+@pytest.fixture
+def redis(box):
+    made = Redis(box)
+    yield made.start()
+    made.stop()
 
 
 _contents = {}

@@ -151,18 +151,23 @@ class Httpd:
 
     def start(self):
         binary = f"{apxs('SBINDIR')}/{apxs('PROGNAME')}"
+        before = self._times_running()
         with open(self.dir / "stderr.log", "ab") as stderr:
             self.process = subprocess.Popen([binary, "-DFOREGROUND", "-f", str(self.conf)], stdin=subprocess.DEVNULL,
                                             stdout=stderr, stderr=stderr, env=environment(self.dir),
                                             start_new_session=True)  # prefork stops by killing its process group
-        wait_for("httpd to start", lambda: self.process.poll() is not None or self._accepting())
+        wait_for("httpd to start", lambda: self.process.poll() is not None or self._accepting(before))
         assert self.process.poll() is None, f"httpd did not start:\n{self.stderr()}\n{self.log()}"
         return self
 
-    def _accepting(self):
+    def _accepting(self, before):
+        """Its TCP ports are open early; all else is, once it says that it runs, for one time more than before."""
         with contextlib.suppress(OSError), socket.create_connection((self.host, self.port), timeout=5):
-            return "resuming normal operations" in self.log()
+            return self._times_running() > before
         return False
+
+    def _times_running(self):
+        return self.log().count("resuming normal operations")
 
     @property
     def pid(self):
@@ -204,9 +209,16 @@ class Httpd:
 
     def graceful(self):
         """A graceful restart; returns when the new generation is running."""
-        before = self.log().count("resuming normal operations")
-        self.process.send_signal(signal.SIGUSR1)
-        wait_for("the graceful restart", lambda: self.log().count("resuming normal operations") > before or not self.alive())
+        self._again(signal.SIGUSR1)
+
+    def restart(self):
+        """A restart by SIGHUP: all children end; returns when the new ones are there."""
+        self._again(signal.SIGHUP)
+
+    def _again(self, kind):
+        before = self._times_running()
+        self.process.send_signal(kind)
+        wait_for("the restart", lambda: self._times_running() > before or not self.alive())
         assert self.alive(), self.log()
 
     def children(self):

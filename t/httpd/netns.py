@@ -14,7 +14,8 @@ def _root(*command, check=True):
 
 
 class Namespace:
-    """host_address and second_host_address (here) and address (inside), joined by a veth pair; both end with the `with` block."""
+    """host_address and second_host_address (here) and address (inside), joined by a veth pair; both end with the `with` block.
+    host_address6, second_host_address6 and address6 are the same of IPv6."""
 
     def __init__(self):
         number = random.SystemRandom().randrange(1 << 20)
@@ -22,6 +23,7 @@ class Namespace:
         self.here, self.there = f"bth{number}a", f"bth{number}b"
         block = f"10.{128 + (number >> 13) % 128}.{(number >> 5) & 255}.{(number & 31) * 8}".rsplit(".", 1)
         self.host_address, self.address, self.second_host_address = (f"{block[0]}.{int(block[1]) + i}" for i in (1, 2, 3))
+        self.host_address6, self.address6, self.second_host_address6 = (f"fd00:0:0:{number >> 16:x}:{number & 0xffff:x}::{i}" for i in (1, 2, 3))
 
     def __enter__(self):
         _root("ip", "netns", "add", self.name)
@@ -34,7 +36,11 @@ class Namespace:
             _root(*inside, "address", "add", f"{self.address}/29", "dev", self.there)
             _root(*inside, "link", "set", self.there, "up")
             _root(*inside, "link", "set", "lo", "up")
+            for address in (self.host_address6, self.second_host_address6):
+                _root("ip", "address", "add", f"{address}/80", "dev", self.here, "nodad")
+            _root(*inside, "address", "add", f"{self.address6}/80", "dev", self.there, "nodad")
             _root(*inside, "route", "add", "default", "via", self.host_address)
+            _root(*inside, "route", "add", "default", "via", self.host_address6)
         except BaseException:
             self.__exit__()
             raise

@@ -28,7 +28,7 @@ NONSENSE = {
     "BTHTTPMirror": ["not-a-url", "gopher://x/", "http://", "", None],
     "BTHTTPAnnounce": ["nonsense", "mailto:x@y", "", None],
     "BTHTTPStateDir": ["", None],
-    "BTHTTPPath": ["no-slash", "/", "/a?b", "", None],
+    "BTHTTPPath": ["no-slash", "/", "/a?b", "/announcements", "", None],
     "BTHTTPPeerPorts": ["70000", "0", "banana", "off 6881", "1.2.3:80", "[::1]", "", None],
     "BTHTTPPeerAddress": ["300.1.1.1", "1.2.3.4:99999", "host.example", "", None],
     "BTHTTPMaxPeers": ["0", "-1", "many", "99999999999", "", None],

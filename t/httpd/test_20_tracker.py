@@ -7,13 +7,13 @@ from urllib.parse import quote
 
 import pytest
 
+from announce_http import OTHERS, base
 from bencode import decode
 from http11 import Connection
 from httpd import WELL_KNOWN, peers_of
 from waiting import wait_for
 
 SIZE = 2 << 20
-OTHERS = [f"127.9.{i // 256}.{i % 256 + 1}" for i in range(300)]
 
 
 @pytest.fixture
@@ -24,30 +24,11 @@ def server(httpd, content):
     return server
 
 
-def ask(server, query, path="announce", **options):
-    response = server.get(f"{WELL_KNOWN}/{path}?{query}", **options)
-    assert response.status == 200, response
-    assert response.header("Content-Type").startswith("text/plain")
-    assert response.header("Content-Length") == str(len(response.body))
-    return decode(response.body)
-
-
-def base(server):
-    return f"info_hash={quote(server.made.hash, safe='')}&peer_id=-XX0001-abcdefghijkl"
-
-
 def test_a_leecher_gets_the_server_itself(server):
     answer = server.announce(server.made.hash, port=7001)
     assert (server.host, server.port) in peers_of(answer)
     assert answer[b"complete"] == 1 and answer[b"incomplete"] == 1
     assert answer[b"interval"] > 0 and 0 < answer[b"min interval"] <= answer[b"interval"]
-
-
-def test_both_hashes_of_a_hybrid(server):
-    first = server.announce(server.made.v1, port=7001)
-    second = server.announce(server.made.v2[:20], port=7002, source=OTHERS[0])
-    assert (server.host, server.port) in peers_of(first) & peers_of(second)
-    assert (OTHERS[0], 7002) not in peers_of(server.announce(server.made.v1, port=7003)), "two swarms, never mixed"
 
 
 def test_the_port_that_was_reached(httpd, content, tls):
@@ -64,105 +45,6 @@ def test_peers_find_each_other(server):
     answer = server.announce(server.made.hash, port=7100, source=OTHERS[50], peer_id=b"-XX0001-000000000050")
     assert peers_of(answer) == {(OTHERS[i], 7000 + i) for i in range(5)} | {(server.host, server.port)}
     assert answer[b"incomplete"] == 6
-
-
-def test_nobody_is_given_itself(server):
-    for _ in range(3):
-        answer = server.announce(server.made.hash, port=7000, source=OTHERS[0])
-        assert (OTHERS[0], 7000) not in peers_of(answer)
-
-
-def test_seeds_are_not_given_to_seeds(server):
-    server.announce(server.made.hash, port=7000, left=0, source=OTHERS[0], peer_id=b"-XX0001-000000000000")
-    answer = server.announce(server.made.hash, port=7001, left=0, source=OTHERS[1], peer_id=b"-XX0001-000000000001")
-    assert peers_of(answer) == set() and b"peers" in answer
-    answer = server.announce(server.made.hash, port=7002, source=OTHERS[2], peer_id=b"-XX0001-000000000002")
-    assert {(OTHERS[0], 7000), (OTHERS[1], 7001)} < peers_of(answer)
-    assert answer[b"complete"] == 3
-
-
-def test_events(server):
-    me = {"port": 7000, "source": OTHERS[0]}
-    server.announce(server.made.hash, raw="&event=started", **me)
-    assert scrape(server)[b"incomplete"] == 1
-    for _ in range(2):  # counted once
-        server.announce(server.made.hash, left=0, raw="&event=completed", **me)
-    assert scrape(server) == {b"complete": 2, b"incomplete": 0, b"downloaded": 1, b"downloaders": 0}
-    for event in ("paused", "", "unknown"):
-        server.announce(server.made.hash, left=0, raw=f"&event={event}", **me)
-    server.announce(server.made.hash, left=0, raw="&event=stopped", **{**me, "port": 0})
-    server.announce(server.made.hash, left=0, raw="&event=stopped", **me)
-    assert scrape(server)[b"complete"] == 1
-
-
-def scrape(server):
-    return server.scrape(server.made.hash)[b"files"][server.made.hash]
-
-
-def test_scrape(server):
-    unknown = b"u" * 20
-    answer = server.scrape(server.made.v1, server.made.v2[:20], unknown)
-    assert answer[b"files"][server.made.v1] == {b"complete": 1, b"incomplete": 0, b"downloaded": 0, b"downloaders": 0}
-    assert answer[b"files"][server.made.v2[:20]][b"complete"] == 1
-    assert unknown not in answer[b"files"]
-    before = server.status()["tracker_swarms"]
-    server.scrape(*[bytes([i]) * 20 for i in range(100)])
-    assert server.status()["tracker_swarms"] == before
-
-
-def test_failures_are_dictionaries(server):
-    known = quote(server.made.hash, safe="")
-    for query in ("", "info_hash=short", "peer_id=-XX0001-abcdefghijkl&port=1",
-                  base(server) + "&port=70000", base(server) + "&port=x", base(server) + "&port=-1",
-                  f"info_hash={known}%00&peer_id=-XX0001-abcdefghijkl&port=1"):
-        answer = ask(server, query)
-        assert b"failure reason" in answer, query
-        assert answer[b"interval"] > 0 and b"peers" not in answer
-
-
-def test_unknown_hash(server):
-    answer = server.announce(b"u" * 20)
-    assert b"failure reason" in answer and b"retry in" in answer
-
-
-def test_raw_hash_bytes(server):
-    """Literal bytes, hex digits of either case: all the same."""
-    for code in (lambda b: f"%{b:02x}", lambda b: f"%{b:02X}"):
-        query = "info_hash=" + "".join(map(code, server.made.hash)) + "&peer_id=-XX0001-abcdefghijkl&port=1&left=1"
-        assert b"peers" in ask(server, query)
-    literal = "".join(chr(b) if chr(b).isalnum() or chr(b) in "+-._~" else f"%{b:02x}" for b in server.made.hash)
-    assert b"peers" in ask(server, f"info_hash={literal}&peer_id=-XX0001-abcdefghijkl&port=1&left=1")
-
-
-@pytest.mark.parametrize("left,seed", [("", False), ("&left=16384", False), ("&left=4294967296", False),
-                                       ("&left=9223372036854775807", False), ("&left=0", True)])
-def test_left(server, left, seed):
-    ask(server, base(server) + "&port=7000" + left)
-    assert scrape(server)[b"incomplete"] == (0 if seed else 1)
-
-
-@pytest.mark.parametrize("query", ["&numwant=-1", "&numwant=0", "&numwant=10000", "&compact=0", "&compact=1&no_peer_id=1",
-                                   "&key=x&trackerid=y&supportcrypto=1&requirecrypto=1", "&ip=192.0.2.7&ipv4=192.0.2.8",
-                                   "&ipv6=2001%3adb8%3a%3a9", "&corrupt=0&redundant=0"])
-def test_peers_are_always_there(server, query):
-    answer = ask(server, base(server) + "&port=7000&left=1" + query)
-    assert b"peers" in answer
-    again = server.announce(server.made.hash, port=7001, source=OTHERS[1], peer_id=b"-XX0001-000000000001")
-    assert not {ip for ip, _ in peers_of(again)} & {"192.0.2.7", "192.0.2.8"}, "nobody speaks for another address"
-
-
-def test_numwant(server):
-    for i in range(250):
-        server.announce(server.made.hash, port=7000, source=OTHERS[i], peer_id=b"-XX0001-%012d" % i, keep_alive=False)
-    me = {"port": 7000, "source": OTHERS[299], "peer_id": b"-XX0001-000000000299"}
-    assert len(peers_of(server.announce(server.made.hash, raw="&numwant=0", **me))) == 0
-    assert len(peers_of(server.announce(server.made.hash, raw="&numwant=10", **me))) == 10
-    assert len(peers_of(server.announce(server.made.hash, **me))) == 50
-    assert len(peers_of(server.announce(server.made.hash, raw="&numwant=99999", **me))) == 200
-    seen = set()
-    for _ in range(12):
-        seen |= peers_of(server.announce(server.made.hash, **me))
-    assert len(seen) > 150, "others get their turn"
 
 
 def test_intervals(server):
@@ -197,12 +79,6 @@ def test_under_load_peers_are_told_to_come_later(httpd, content):
     wait_for("shorter ones", lambda: server.announce(torrent.hash)[b"interval"] < 400)
 
 
-def test_not_compact(server):
-    answer = ask(server, base(server) + "&port=7000&left=1&compact=0")
-    if isinstance(answer[b"peers"], list):
-        assert {(p[b"ip"].decode(), p[b"port"]) for p in answer[b"peers"]} == {(server.host, server.port)}
-
-
 def test_ipv6(httpd, content):
     server = httpd(start=False)
     server.write_conf(f"Listen [::1]:{server.port}")
@@ -215,28 +91,6 @@ def test_ipv6(httpd, content):
     from wire import Peer
     with Peer(("::1", server.port), torrent.hash) as peer:
         peer.interest().piece(torrent, 0)
-
-
-def test_an_answer_says_nothing_of_torrents(server):
-    """aria2 sends the user's headers to trackers, too."""
-    response = server.get(f"{WELL_KNOWN}/announce?{base(server)}&port=7001&left=1", headers={"X-BT-Accept": "torrent"})
-    assert response.status == 200 and decode(response.body)[b"peers"]
-    assert response.header("X-BT-Status") is None
-
-
-def test_choices_are_random(server):
-    """With more peers than are wanted, hardly any two answers are alike."""
-    for host in OTHERS[:60]:
-        server.announce(server.made.hash, port=7001, source=host)
-    answers = {frozenset(peers_of(ask(server, base(server) + "&port=7000&left=1&numwant=10"))) for _ in range(20)}
-    assert len(answers) > 15
-
-
-def test_http_1_0_and_one_write(server):
-    query = base(server) + "&port=7000&left=1"
-    answer = server.get(f"{WELL_KNOWN}/announce?{query}", version="1.0", host=None)
-    assert answer.status == 200 and b"peers" in decode(answer.body)
-    assert answer.header("Connection") in (None, "close")
 
 
 def test_keep_alive(server):

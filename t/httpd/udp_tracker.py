@@ -5,8 +5,23 @@ import struct
 
 MAGIC = 0x41727101980
 CONNECT, ANNOUNCE, SCRAPE, ERROR = range(4)
-NONE, COMPLETED, STARTED, STOPPED = range(4)
+NONE, COMPLETED, STARTED, STOPPED, PAUSED = range(5)
 HEADER = 8  # action and transaction id
+
+
+def free_udp_port():
+    """A port that is free on all addresses of both families."""
+    for _ in range(1000):
+        port = 10000 + int.from_bytes(os.urandom(2), "big") % 22000
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as v4, socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as v6:
+            try:
+                v6.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                v4.bind(("0.0.0.0", port))
+                v6.bind(("::", port))
+                return port
+            except OSError:
+                continue
+    raise AssertionError("no free port")
 
 
 class Refused(Exception):

@@ -6,21 +6,12 @@ import pytest
 
 from clients import Libtorrent, loopback_address
 from httpd import peers_of
-from redis_server import Redis
-from udp_tracker import UdpTracker
-from test_21_udp import free_udp_port
+from udp_tracker import UdpTracker, free_udp_port
 from waiting import wait_for
 
 SIZE = 2 << 20
 AWAY = r"BTH0311: "
 A_LEECHER, B_LEECHER, LATE = ("127.8.0.1", 7001), ("127.8.0.2", 7002), ("127.8.0.3", 7003)
-
-
-@pytest.fixture
-def redis(box):
-    made = Redis(box)
-    yield made.start()
-    made.stop()
 
 
 @pytest.fixture
