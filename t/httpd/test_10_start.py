@@ -42,6 +42,8 @@ NONSENSE = {
     "BTHTTPTrackerInterval": ["-1", "1ms", "often", "", None],
     "BTHTTPTrackerMemory": ["1", "-64M", "lots", "", None],
     "BTHTTPTrackerUDP": ["70000", "0", "on", "off 6969", "1.2.3:80", "[::1]", "127.0.0.1", "", None],
+    "BTHTTPAnnounceToken": ["short", "file:", "file:/nonexistent/file", "0123456789abcdef soon", "0123456789abcdef 1s",
+                            "0123456789abcdef -1h", "0123456789abcdef 1000000h", "off 1h", "", None],
     "BTHTTPTrackerPrivateAddresses": ["perhaps", "", None],
 }
 
