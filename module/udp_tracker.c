@@ -103,7 +103,7 @@ static cat_standing standing_now(const bt_infohash *hash)
         bth_gate gate = bth_gate_look(&entry);
 
         if (gate == BTH_GATE_OPEN) {
-            if (bth_is_collection(entry.path) && bth_collection_is_due(&entry))
+            if (bth_gate_is_due(&entry))
                 udp->urge(&entry);
             return CAT_PUBLISHED;
         }
