@@ -71,6 +71,7 @@ typedef struct {
     bth_private_policy private_addresses;
     apr_array_header_t *token_secrets;   /* of trk_secret: the first makes tokens, all check them; empty: no tokens */
     apr_interval_time_t token_time;      /* how long a token is good at least */
+    int geo_said;                        /* BTHTTPTrackerGeo was said */
     const char *token_required_where;    /* file and line of the first "Require bthttp-token", or NULL */
 } bth_server_config;
 

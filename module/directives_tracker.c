@@ -2,11 +2,16 @@
 #include "module/directives.h"
 
 #include <http_config.h>
+#include <http_log.h>
 #include <apr_file_io.h>
 #include <apr_strings.h>
 
+#include "module/geo.h"
+#include "module/shared.h"
 #include "module/values.h"
 #include "tracker/swarms.h"
+
+APLOG_USE_MODULE(bthttp);
 
 const char *bth_set_tracker(cmd_parms *cmd, void *dir, const char *value)
 {
@@ -80,6 +85,36 @@ const char *bth_set_tracker_memory(cmd_parms *cmd, void *dir, const char *value)
     if (!wrong && (bth_server()->tracker_memory < TRK_MEMORY_MIN || bth_server()->tracker_memory > 64LL << 30))
         wrong = "is out of range: 1M to 64G expected";
     return wrong ? bth_complain(cmd, value, wrong) : NULL;
+}
+
+/* --- nearness --- */
+
+/* An update that went wrong stops no running server: it is only that peers are not so near. */
+static const char *add_geo(cmd_parms *cmd, const char *value)
+{
+    const char *path = *value ? ap_server_root_relative(cmd->pool, value) : NULL;
+    const char *wrong = path ? bth_geo_add(cmd->pool, path) : "names no file";
+
+    if (!wrong || !bth_shared_is_there())
+        return wrong ? bth_complain(cmd, value, wrong) : NULL;
+    ap_log_error(APLOG_MARK, APLOG_ERR, 0, cmd->server, "BTH0071: BTHTTPTrackerGeo: %s %s: the tracker does without it", path, wrong);
+    return NULL;
+}
+
+const char *bth_set_tracker_geo(cmd_parms *cmd, void *dir, int argc, char *const argv[])
+{
+    const char *wrong = bth_global_only(cmd);
+
+    (void)dir;
+    if (wrong)
+        return wrong;
+    if (argc == 0 || bth_server()->geo_said++)
+        return apr_psprintf(cmd->pool, "%s: %s", cmd->cmd->name, argc ? "said twice" : "off or files expected");
+    if (argc == 1 && !strcasecmp(argv[0], "off"))
+        return NULL;
+    for (int i = 0; i < argc && !wrong; i++)
+        wrong = strcasecmp(argv[i], "off") ? add_geo(cmd, argv[i]) : bth_complain(cmd, argv[i], "stands alone");
+    return wrong;
 }
 
 /* --- tokens --- */

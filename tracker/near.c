@@ -1,11 +1,12 @@
-/* Peers near the one that asks, by the start of their addresses: likely of one network, and fast for each other. */
+/* Peers near the one that asks, by the start of their addresses and by what an atlas says of them: likely of one network, and fast for each
+ * other. */
 #include <string.h>
 
 #include "tracker/shard.h"
 
 enum {
     LOOKS = 16,  /* records looked at for each that is wanted */
-    NEAREST = 2, /* steps of nearness: 2: the same /24 or /48; 1: the same /16 or /32 */
+    NEAREST = 4, /* steps of nearness: 4: the same /24 or /48; 3: network; 2: /16 or /32; 1: country */
     BLOCKS_MAX = TRK_NUMWANT_MAX * LOOKS / 5 + 1
 };
 
@@ -15,15 +16,25 @@ typedef struct {
     trk_near held;
 } reservoir;
 
-static int nearness(const unsigned char *record, const trk_peer *self)
+static trk_location locate(const trk_asking *asking, const unsigned char *ip)
 {
-    apr_size_t step = self->is_v6 ? 4 : 2;
+    return asking->atlas->locate(asking->atlas->baton, ip, asking->self->is_v6);
+}
 
-    if (memcmp(record, self->wire, step) != 0)
-        return 0;
-    if (self->is_v6)
-        return memcmp(record + step, self->wire + step, 2) == 0 ? NEAREST : 1;
-    return record[step] == self->wire[step] ? NEAREST : 1;
+static int nearness(const unsigned char *record, const trk_asking *asking)
+{
+    const trk_peer *self = asking->self;
+    apr_size_t step = self->is_v6 ? 4 : 2;
+    int is_near = memcmp(record, self->wire, step) == 0;
+    trk_location there = {0, 0};
+
+    if (is_near && memcmp(record + step, self->wire + step, step / 2) == 0)
+        return NEAREST;
+    if (asking->atlas)
+        there = locate(asking, record);
+    if (there.network && there.network == asking->here.network)
+        return 3;
+    return is_near ? 2 : there.country && there.country == asking->here.country;
 }
 
 static void hold(reservoir *of, const unsigned char *record, uint32_t want, trk_asking *asking)
@@ -41,7 +52,7 @@ static void hold(reservoir *of, const unsigned char *record, uint32_t want, trk_
 static void look(const unsigned char *record, trk_place place, uint32_t want, trk_asking *asking,
                  reservoir levels[NEAREST])
 {
-    int how = nearness(record, asking->self);
+    int how = nearness(record, asking);
     trk_peer peer;
 
     if (how == 0)
@@ -75,6 +86,8 @@ void trk_near_find(const trk_swarms *view, const trk_swarm *swarm, trk_place pla
     reservoir levels[NEAREST];
 
     near->count = 0;
+    if (asking->atlas)
+        asking->here = locate(asking, asking->self->wire);
     for (int i = 0; i < NEAREST; i++)
         levels[i].met = levels[i].held.count = 0;
     if (picks > blocks)
