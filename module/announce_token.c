@@ -18,7 +18,8 @@ APLOG_USE_MODULE(bthttp);
 
 #define FILTER "BTHTTP_TOKEN_REFUSAL"
 
-enum { STEPS = 8 /* for an eighth of their time, torrents have the same token: caches and conditional requests live on it */ };
+/* For an eighth of their time, torrents have the same token: caches and conditional requests live on it. */
+enum { STEPS = 8 };
 
 static const char refusal_note[] = "bthttp-token-refusal";
 
@@ -99,8 +100,8 @@ const char *bth_token_refusal(const bt_infohash *hash, const char *url, apr_size
     return refusal_of(trk_token_check(secrets(), bth_server()->token_secrets->nelts, token, length, hash, now));
 }
 
-/* Each info-hash of the query counts, so that none goes in by the token of another. One that cannot be read is refused by the handler,
- * but a query without any has nothing that a token could be for. */
+/* Each info-hash of the query counts, so that none goes in by the token of another. No token is
+ * for one that cannot be read, nor for a query without any. */
 static const char *refusal_of_request(const request_rec *r)
 {
     trk_query query = {r->args, r->args ? r->args + strlen(r->args) : NULL};
@@ -190,13 +191,15 @@ static apr_status_t send_refusal(ap_filter_t *filter, apr_bucket_brigade *bb)
         return APR_SUCCESS;
     filter->ctx = r;
     bt_buf_init(&body, 1024);
-    trk_http_failure(&body, apr_table_get(r->notes, refusal_note), (int)apr_time_sec(bth_server()->tracker_interval), 0);
+    trk_http_failure(&body, apr_table_get(r->notes, refusal_note), (int)apr_time_sec(bth_server()->tracker_interval),
+                     0);
     r->status = HTTP_OK;
     r->status_line = NULL;
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     ap_set_content_type(r, "text/plain");
     ap_set_content_length(r, (apr_off_t)body.length);
-    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_pool_create(apr_pmemdup(r->pool, body.data, body.length), body.length, r->pool, alloc));
+    APR_BRIGADE_INSERT_TAIL(
+        bb, apr_bucket_pool_create(apr_pmemdup(r->pool, body.data, body.length), body.length, r->pool, alloc));
     APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(alloc));
     bt_buf_free(&body);
     return ap_pass_brigade(filter->next, bb);

@@ -1,5 +1,5 @@
-/* BTHTTPAnnounceToken: the token in the announce URLs of this server's torrents, and "Require bthttp-token", which lets in whoever
- * has one (tracker/token.h). */
+/* BTHTTPAnnounceToken: the token in the announce URLs of this server's torrents, and "Require bthttp-token", which lets
+ * in whoever has one (tracker/token.h). */
 #ifndef BTH_ANNOUNCE_TOKEN_H
 #define BTH_ANNOUNCE_TOKEN_H
 

@@ -40,7 +40,8 @@ static apr_status_t close_last(void *unused)
     return APR_SUCCESS;
 }
 
-/* The library maps the file that it reads: whoever wrote over it would crash every child. So it is given a copy in memory. */
+/* The library maps the file that it reads: whoever wrote over it would crash every child. So it is given a copy in
+ * memory. */
 static const char *open_copy(apr_pool_t *pool, int from, int memory)
 {
     char name[32];
@@ -78,9 +79,9 @@ const char *bth_geo_add(apr_pool_t *pconf, const char *path)
 
 /* --- looking up ------------------------------------------------------------ */
 
-/* What was looked up, by /24 or /48: each word is accessed with __atomic builtins, relaxed, and what two threads wrote half and half is
- * not taken for an answer, because the first word is the network, xor the second. */
-enum { SLOTS = 65536 };
+/* What was looked up, by /24 or /48: each word is accessed with __atomic builtins, relaxed, and what two threads wrote
+ * half and half is not taken for an answer, because the first word is the network, xor the second. */
+enum { SLOTS = 1 << 18 };
 
 static struct {
     apr_uint64_t check, where;
@@ -149,7 +150,7 @@ static trk_location locate(void *baton, const unsigned char *ip, int is_v6)
     for (int i = 0; i < (is_v6 ? 6 : 3); i++)
         net = net << 8 | ip[i];
     key = net << 1 | (apr_uint64_t)is_v6;
-    slot = (apr_size_t)(key * 0x9e3779b97f4a7c15 >> 48) % SLOTS;
+    slot = (apr_size_t)(key * 0x9e3779b97f4a7c15 >> 40) % SLOTS;
     where = __atomic_load_n(&slots[slot].where, __ATOMIC_RELAXED);
     if (where == 0 || (__atomic_load_n(&slots[slot].check, __ATOMIC_RELAXED) ^ where) != key) {
         where = look_up_net(net, is_v6);

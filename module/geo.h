@@ -1,4 +1,4 @@
-/* BTHTTPTrackerGeo: countries and autonomous systems of addresses, from MaxMind DB files, for the tracker's nearness. */
+/* BTHTTPTrackerGeo: countries and networks of addresses, from MaxMind DB files, for the tracker's nearness. */
 #ifndef BTH_GEO_H
 #define BTH_GEO_H
 
@@ -9,8 +9,8 @@
 enum { BTH_GEO_FILES_MAX = 4 };
 
 /**
- * Opens one more file, for as long as the configuration lives. Its bytes are copied, so that nobody can pull them from under the children.
- * Parent, while the configuration is read.
+ * Opens one more file, for as long as the configuration lives. Its bytes are copied, so that nobody can pull them from
+ * under the children. Parent, while the configuration is read.
  * @return NULL, or what is wrong, of the pool
  */
 const char *bth_geo_add(apr_pool_t *pconf, const char *path);

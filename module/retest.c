@@ -7,8 +7,8 @@ enum {
 
 #define AGAIN APR_USEC_PER_SEC
 
-/* The last files that were tested in this child, by a hash of the path. Both members are accessed with __atomic builtins, relaxed: a
- * race costs one test too many. */
+/* The last files that were tested in this child, by a hash of the path. Both members are accessed with __atomic
+ * builtins, relaxed: a race costs one test too many. */
 static struct {
     apr_uint64_t file;
     apr_time_t tested;

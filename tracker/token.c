@@ -8,8 +8,8 @@
 #include <openssl/hmac.h>
 
 enum {
-    MAC_SIZE = 16,   /* bytes of it that are told */
-    MAC_TEXT = 22,   /* the same in base64url */
+    MAC_SIZE = 16, /* bytes of it that are told */
+    MAC_TEXT = 22, /* the same in base64url */
     PART = 1 + MAC_TEXT,
     DIGITS_MAX = 11, /* seconds until the year 5138 */
     CONTEXT_SIZE = 16,
@@ -21,7 +21,8 @@ _Static_assert(DIGITS_MAX + TRK_TOKEN_HASHES_MAX * PART < TRK_TOKEN_SIZE, "the l
 /* @return 0 if the library fails */
 static int write_mac(char text[MAC_TEXT], const trk_secret *secret, apr_uint64_t expires, const bt_infohash *hash)
 {
-    static const char context[CONTEXT_SIZE] = "bthttp-announce"; /* and its NUL: of what else the secret may sign, nothing fits */
+    /* With its NUL, so that nothing else that the secret may sign begins so. */
+    static const char context[CONTEXT_SIZE] = "bthttp-announce";
     unsigned char message[MESSAGE_SIZE], mac[EVP_MAX_MD_SIZE], base64[4 * ((MAC_SIZE + 2) / 3) + 1];
 
     memcpy(message, context, CONTEXT_SIZE);
@@ -36,8 +37,8 @@ static int write_mac(char text[MAC_TEXT], const trk_secret *secret, apr_uint64_t
     return 1;
 }
 
-apr_status_t trk_token_write(char token[TRK_TOKEN_SIZE], const trk_secret *secret, apr_time_t expires, const bt_infohash *hashes,
-                             int count)
+apr_status_t trk_token_write(char token[TRK_TOKEN_SIZE], const trk_secret *secret, apr_time_t expires,
+                             const bt_infohash *hashes, int count)
 {
     apr_int64_t seconds = apr_time_sec(expires);
     int length;

@@ -1,8 +1,9 @@
-/* Tokens in announce URLs: keyed, expiring, and good for the info-hashes of one torrent alone. Nothing is remembered of those
- * that were given out: whoever knows a secret can make one and check one. Pure; any thread.
+/* Tokens in announce URLs: keyed, expiring, and good for the info-hashes of one torrent alone. Nothing is remembered of
+ * those that were given out: whoever knows a secret can make one and check one. Pure; any thread.
  *
- * TOKEN = EXPIRES 1*4("." MAC): seconds since 1970 in decimal, and for each of the torrent's info-hashes the first 16 bytes of
- * HMAC-SHA256(secret, "bthttp-announce" NUL EXPIRES (8 bytes, network order) info-hash (20 bytes)) in base64url, 22 characters. */
+ * TOKEN = EXPIRES 1*4("." MAC): seconds since 1970 in decimal, and for each of the torrent's info-hashes the first 16
+ * bytes of HMAC-SHA256(secret, "bthttp-announce" NUL EXPIRES (8 bytes, network order) info-hash (20 bytes)) in
+ * base64url, 22 characters. */
 #ifndef TRK_TOKEN_H
 #define TRK_TOKEN_H
 
@@ -36,8 +37,8 @@ typedef enum {
  * @param count    1 to TRK_TOKEN_HASHES_MAX
  * @return APR_SUCCESS; APR_EINVAL for another count or a time before 1970; APR_EGENERAL if the library fails
  */
-apr_status_t trk_token_write(char token[TRK_TOKEN_SIZE], const trk_secret *secret, apr_time_t expires, const bt_infohash *hashes,
-                             int count);
+apr_status_t trk_token_write(char token[TRK_TOKEN_SIZE], const trk_secret *secret, apr_time_t expires,
+                             const bt_infohash *hashes, int count);
 
 /**
  * Is a token good for an info-hash? Takes the same time whatever is wrong with it, but for its form and its age.

@@ -99,11 +99,20 @@ static void test_no_other_text_is_good(void **state)
 
 static void test_what_is_no_token(void **state)
 {
-    static const char *const texts[] = {"", "announce", ".", "2000000000", "2000000000.", "2000000000.AAAA", "-1.AAAAAAAAAAAAAAAAAAAAAA",
-                                        "02000000000.AAAAAAAAAAAAAAAAAAAAAA", "999999999999.AAAAAAAAAAAAAAAAAAAAAA",
-                                        "18446744073709551617.AAAAAAAAAAAAAAAAAAAAAA", "2000000000-AAAAAAAAAAAAAAAAAAAAAA",
-                                        "1.AAAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAA."
-                                        "AAAAAAAAAAAAAAAAAAAAAA"};
+    static const char *const texts[] = {
+        "",
+        "announce",
+        ".",
+        "2000000000",
+        "2000000000.",
+        "2000000000.AAAA",
+        "-1.AAAAAAAAAAAAAAAAAAAAAA",
+        "02000000000.AAAAAAAAAAAAAAAAAAAAAA",
+        "999999999999.AAAAAAAAAAAAAAAAAAAAAA",
+        "18446744073709551617.AAAAAAAAAAAAAAAAAAAAAA",
+        "2000000000-AAAAAAAAAAAAAAAAAAAAAA",
+        "1.AAAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAA."
+        "AAAAAAAAAAAAAAAAAAAAAA"};
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         assert_int_equal(check(texts[i], counting(), 0), TRK_TOKEN_MISSING);
@@ -118,8 +127,9 @@ static void test_only_so_many_hashes_and_no_time_before_all_time(void **state)
     assert_int_equal(trk_token_write(token, &secret, expires, hashes, 0), APR_EINVAL);
     assert_int_equal(trk_token_write(token, &secret, expires, hashes, TRK_TOKEN_HASHES_MAX + 1), APR_EINVAL);
     assert_int_equal(trk_token_write(token, &secret, -APR_USEC_PER_SEC, hashes, 1), APR_EINVAL);
-    assert_int_equal(trk_token_write(token, &secret, APR_TIME_C(99999999999) * APR_USEC_PER_SEC, hashes, TRK_TOKEN_HASHES_MAX),
-                     APR_SUCCESS);
+    assert_int_equal(
+        trk_token_write(token, &secret, APR_TIME_C(99999999999) * APR_USEC_PER_SEC, hashes, TRK_TOKEN_HASHES_MAX),
+        APR_SUCCESS);
     assert_true(strlen(token) < TRK_TOKEN_SIZE);
     assert_int_equal(check(token, hashes[0], 0), TRK_TOKEN_GOOD);
 }
@@ -128,8 +138,12 @@ static void test_where_it_stands_in_a_url(void **state)
 {
     static const struct {
         const char *url, *token;
-    } urls[] = {{"/announce/abc", "abc"}, {"/announce/abc?x=/y", "abc"}, {"/a/announce", "announce"},
-                {"/announce/", ""},       {"", ""},                     {"abc", "abc"},
+    } urls[] = {{"/announce/abc", "abc"},
+                {"/announce/abc?x=/y", "abc"},
+                {"/a/announce", "announce"},
+                {"/announce/", ""},
+                {"", ""},
+                {"abc", "abc"},
                 {"?x", ""}};
 
     for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
