@@ -8,6 +8,7 @@
 #include <http_ssl.h>
 #include <mpm_common.h>
 
+#include "module/announce_token.h"
 #include "module/child.h"
 #include "module/collection.h"
 #include "module/feed.h"
@@ -24,9 +25,9 @@
 
 static void register_hooks(apr_pool_t *pool)
 {
-    (void)pool;
     ap_hook_pre_config(bth_pre_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_config(bth_uplink_check_config, NULL, NULL, APR_HOOK_LAST);
+    ap_hook_check_config(bth_token_check_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(bth_post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(bth_child_init, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_stopping(bth_child_stopping, NULL, NULL, APR_HOOK_MIDDLE);
@@ -46,6 +47,8 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_handler(bth_offer_handler, NULL, NULL, APR_HOOK_LAST);
     ap_hook_handler(bth_padding_handler, NULL, NULL, APR_HOOK_LAST);
     bth_mod_status_register();
+    bth_token_register(pool);
+    ap_hook_insert_error_filter(bth_token_insert_error_filter, NULL, NULL, APR_HOOK_MIDDLE);
 
     ap_register_output_filter(BTH_DIGEST_FILTER, bth_digest_filter, NULL, AP_FTYPE_CONTENT_SET);
 

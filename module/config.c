@@ -28,6 +28,8 @@ void bth_server_reset(apr_pool_t *pconf)
     conf->tracker_interval = apr_time_from_sec(30 * 60);
     conf->tracker_memory = 64 * 1024 * 1024;
     conf->private_addresses = BTH_PRIVATE_AUTO;
+    conf->token_secrets = apr_array_make(pconf, 2, sizeof(trk_secret));
+    conf->token_time = apr_time_from_sec(7 * 24 * 3600);
     server_config = conf;
 }
 

@@ -8,6 +8,7 @@
 #include "seeder/seeder.h"
 #include "tracker/announce.h"
 #include "tracker/redis_place.h"
+#include "tracker/token.h"
 #include "torrentgen/torrent.h"
 
 extern module AP_MODULE_DECLARE_DATA bthttp_module;
@@ -70,6 +71,10 @@ typedef struct {
     apr_int64_t tracker_memory; /* bytes */
     bth_private_policy private_addresses;
     trk_redis_place *tracker_store; /* NULL: swarms are this host's alone */
+    apr_array_header_t *token_secrets;   /* of trk_secret: the first makes tokens, all check them; empty: no tokens */
+    apr_interval_time_t token_time;      /* how long a token is good at least */
+    int geo_said;                        /* BTHTTPTrackerGeo was said */
+    const char *token_required_where;    /* file and line of the first "Require bthttp-token", or NULL */
 } bth_server_config;
 
 /** The one server configuration of this load. */

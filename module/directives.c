@@ -65,5 +65,7 @@ const command_rec bth_commands[] = {
     AP_INIT_TAKE1("BTHTTPTrackerMemory", bth_set_tracker_memory, NULL, RSRC_CONF, "shared memory for swarms"),
     AP_INIT_TAKE_ARGV("BTHTTPTrackerUDP", bth_set_tracker_udp, NULL, RSRC_CONF, "off, or [ADDR:]PORT...: the tracker over UDP as well"),
     AP_INIT_TAKE1("BTHTTPTrackerStore", bth_set_tracker_store, NULL, RSRC_CONF, "shm, or redis://... for swarms that several hosts share"),
+    AP_INIT_TAKE12("BTHTTPAnnounceToken", bth_set_announce_token, NULL, RSRC_CONF, "off, a secret, or file:PATH of one, and a time: announce URLs carry a token that expires"),
+    AP_INIT_TAKE_ARGV("BTHTTPTrackerGeo", bth_set_tracker_geo, NULL, RSRC_CONF, "off, or MaxMind DB files: peers of the same country and network are near"),
     AP_INIT_TAKE1("BTHTTPTrackerPrivateAddresses", bth_set_private_addresses, NULL, RSRC_CONF, "auto, allow or deny"),
     {NULL, {NULL}, NULL, 0, RAW_ARGS, NULL}};

@@ -50,6 +50,8 @@ const char *bth_set_tracker_udp(cmd_parms *cmd, void *dir, int argc, char *const
 const char *bth_set_tracker_interval(cmd_parms *cmd, void *dir, const char *value);
 const char *bth_set_tracker_memory(cmd_parms *cmd, void *dir, const char *value);
 const char *bth_set_tracker_store(cmd_parms *cmd, void *dir, const char *value);
+const char *bth_set_tracker_geo(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
+const char *bth_set_announce_token(cmd_parms *cmd, void *dir, const char *value, const char *time);
 const char *bth_set_private_addresses(cmd_parms *cmd, void *dir, const char *value);
 
 #endif

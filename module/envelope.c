@@ -3,6 +3,7 @@
 #include <http_core.h>
 #include <apr_strings.h>
 
+#include "module/announce_token.h"
 #include "module/collection.h"
 #include "module/links.h"
 #include "module/seed_address.h"
@@ -64,7 +65,7 @@ static int is_for(const bth_peer_port *port, const trk_address *local)
 }
 
 /* Each port once, whatever the number of its sockets: the name leads to the address that the client has a way to. */
-static void push_udp(request_rec *r, apr_array_header_t *trackers)
+static void push_udp(request_rec *r, const char *token, apr_array_header_t *trackers)
 {
     const apr_array_header_t *ports = bth_udp_ports(r->pool);
     trk_address local;
@@ -74,15 +75,15 @@ static void push_udp(request_rec *r, apr_array_header_t *trackers)
         const bth_peer_port *port = &APR_ARRAY_IDX(ports, i, bth_peer_port);
 
         if (is_for(port, &local))
-            push(trackers, apr_psprintf(r->pool, "udp://%s:%u/announce", ap_get_server_name_for_url(r),
-                                        (unsigned)port->address.port));
+            push(trackers, apr_psprintf(r->pool, "udp://%s:%u/announce%s", ap_get_server_name_for_url(r),
+                                        (unsigned)port->address.port, token));
     }
 }
 
-static void push_own_trackers(request_rec *r, apr_array_header_t *trackers)
+static void push_own_trackers(request_rec *r, const char *token, apr_array_header_t *trackers)
 {
-    push(trackers, bth_own_url(r, apr_pstrcat(r->pool, bth_server()->path, "/announce", NULL)));
-    push_udp(r, trackers);
+    push(trackers, bth_own_url(r, apr_pstrcat(r->pool, bth_server()->path, "/announce", token, NULL)));
+    push_udp(r, token, trackers);
 }
 
 tg_envelope bth_envelope_of(request_rec *r, const bth_subject *subject, const cat_entry *entry)
@@ -95,7 +96,7 @@ tg_envelope bth_envelope_of(request_rec *r, const bth_subject *subject, const ca
     int similar_count = 0;
 
     if (bth_server()->tracker && dir->own_announce)
-        push_own_trackers(r, trackers);
+        push_own_trackers(r, bth_token_path(r->pool, entry, subject->v1_alone, r->request_time), trackers);
     push_all(trackers, dir->announces);
     if (dir->web_seed && bth_is_collection(subject->path)) {
         push_all(seeds, bth_collection_seeds(r, subject, entry));

@@ -8,8 +8,17 @@
 
 static const struct {
     const char *name, *handler;
-} fixed[] = {{"announce", "bthttp-announce"},  {"scrape", "bthttp-scrape"},   {"status", "bthttp-status"},
-             {"status.json", "bthttp-status"}, {"metrics", "bthttp-metrics"}, {"feed.atom", "bthttp-feed"}};
+    int takes_token;
+} fixed[] = {{"announce", "bthttp-announce", 1},  {"scrape", "bthttp-scrape", 1},   {"status", "bthttp-status", 0},
+             {"status.json", "bthttp-status", 0}, {"metrics", "bthttp-metrics", 0}, {"feed.atom", "bthttp-feed", 0}};
+
+/* "announce/TOKEN": also where tokens are not asked for (any more), since torrents with them live on. */
+static int is_with_token(const char *name, const char *alone)
+{
+    apr_size_t length = strlen(alone);
+
+    return !strncmp(name, alone, length) && name[length] == '/' && !strchr(name + length + 1, '/');
+}
 
 /* What is behind BTHTTPPath and a slash, or NULL. */
 static const char *fixed_name(const request_rec *r)
@@ -27,9 +36,9 @@ int bth_fixed_translate(request_rec *r)
     if (!name || !bth_this_child()->shared)
         return DECLINED;
     for (apr_size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) {
-        if (!strcmp(name, fixed[i].name)) {
+        if (!strcmp(name, fixed[i].name) || (fixed[i].takes_token && is_with_token(name, fixed[i].name))) {
             r->handler = fixed[i].handler;
-            r->filename = apr_pstrcat(r->pool, "bthttp:", name, NULL);
+            r->filename = apr_pstrcat(r->pool, "bthttp:", fixed[i].name, NULL); /* the error log has no tokens */
             return OK;
         }
     }

@@ -5,6 +5,7 @@
 #include "module/child.h"
 #include "module/collection.h"
 #include "module/grants.h"
+#include "module/retest.h"
 #include "module/stranger.h"
 
 bth_gate bth_gate_look(const cat_entry *entry)
@@ -49,6 +50,27 @@ void bth_withdraw(const cat_entry *entry, cat_standing why)
     bth_withdrawn(entry);
 }
 
+int bth_gate_is_due(const cat_entry *entry)
+{
+    return bth_is_collection(entry->path) ? bth_collection_is_due(entry) : bth_retest_is_due(entry);
+}
+
+/* What is open is tested again now and then: an .htaccess file needs no reload. */
+static bth_gate test_again(const cat_entry *entry, apr_pool_t *pool, apr_thread_t *thread)
+{
+    apr_time_t began = bth_retest_begin(entry);
+    bth_gate gate = BTH_GATE_OPEN;
+
+    if (!began)
+        return gate;
+    if (!bth_stranger_may(entry->url, entry->path, pool, thread, NULL)) {
+        bth_withdraw(entry, CAT_PROTECTED);
+        gate = BTH_GATE_SHUT;
+    }
+    bth_retest_end(began);
+    return gate;
+}
+
 /* Withdraws what has changed or does not pass. @return BTH_GATE_UNTESTED if it passed just now */
 static bth_gate judge(const cat_entry *entry, apr_pool_t *pool, apr_thread_t *thread, int *listed)
 {
@@ -60,7 +82,7 @@ static bth_gate judge(const cat_entry *entry, apr_pool_t *pool, apr_thread_t *th
         bth_withdraw(entry, CAT_PROTECTED);
         return BTH_GATE_SHUT;
     }
-    return gate;
+    return gate == BTH_GATE_OPEN ? test_again(entry, pool, thread) : gate;
 }
 
 bth_gate bth_gate_pass(const cat_entry *entry, apr_pool_t *pool, apr_thread_t *thread)

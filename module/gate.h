@@ -17,6 +17,9 @@ typedef enum {
 /** Looks, without blocking and without changing anything; not at the files of a collection. Any thread. */
 bth_gate bth_gate_look(const cat_entry *entry);
 
+/** Should bth_gate_pass look again at what bth_gate_look calls open? Any thread; never blocks for long. */
+int bth_gate_is_due(const cat_entry *entry);
+
 /**
  * Looks, makes the stranger test if it is due, and writes the outcome into the catalogue: afterwards the answer is
  * never BTH_GATE_UNTESTED. May block as access checkers do. Any thread.

@@ -175,7 +175,7 @@ static apr_status_t permit(void *baton, const cat_entry *entry)
     (void)baton;
     switch (bth_gate_look(entry)) {
     case BTH_GATE_OPEN:
-        if (bth_is_collection(entry->path) && bth_collection_is_due(entry))
+        if (bth_gate_is_due(entry))
             bth_steward_urge(steward, entry);
         return APR_SUCCESS;
     case BTH_GATE_UNTESTED:

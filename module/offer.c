@@ -76,7 +76,7 @@ static void withdraw_protected(offer *o)
 
     if (catalog && cat_find_path(catalog, o->subject.path, o->r->pool, &entry) == APR_SUCCESS && entry.published &&
         !strcmp(entry.url, origin_of(o)))
-        bth_withdraw(&entry, CAT_PROTECTED);
+        bth_withdraw(&entry, bth_gate_look(&entry) == BTH_GATE_CHANGED ? CAT_CHANGED : CAT_PROTECTED);
 }
 
 /* The longest that the client and the configuration let it wait. */
@@ -269,6 +269,17 @@ static int offer_file(request_rec *r)
     return decide_and_answer(&o);
 }
 
+/* The file of an alias is not for strangers, if there is one at all: it may have been until now. */
+static void withdraw_refused(offer *o)
+{
+    const char *path;
+
+    if (bth_stranger_way(origin_of(o), o->r->pool, &path) != OK || !path)
+        return;
+    o->subject.path = path;
+    withdraw_protected(o);
+}
+
 /* DIR.torrent, where DIR is no file. */
 static int offer_alias_of_directory(offer *o, bth_form form)
 {
@@ -310,8 +321,10 @@ static int offer_alias(request_rec *r)
     o.subject.url_path = file_of_alias(r->pool, bth_asked_path(r), &form);
     if (!o.subject.url_path || bth_client_cert_given(r))
         return DECLINED;
-    if (!bth_stranger_look(origin_of(&o), r->pool, r->connection->current_thread, &view))
+    if (!bth_stranger_look(origin_of(&o), r->pool, r->connection->current_thread, &view)) {
+        withdraw_refused(&o);
         return offer_alias_of_directory(&o, form);
+    }
     if (!(view.dir.aliases & bth_alias_bit(form)))
         return DECLINED;
     o.subject.path = view.path;

@@ -153,6 +153,11 @@ apr_status_t bth_shared_outbox(bth_shared *shared, server_rec *s)
     return APR_SUCCESS;
 }
 
+int bth_shared_is_there(void)
+{
+    return ap_retained_data_get(RETAINED_KEY) != NULL;
+}
+
 apr_status_t bth_shared_listen(bth_shared *shared, server_rec *s, const apr_array_header_t *ports)
 {
     const bth_peer_port *failed = NULL;

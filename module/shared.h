@@ -54,6 +54,8 @@ apr_status_t bth_shared_prepare(bth_shared **shared, server_rec *s, apr_size_t s
 
 /** Finds or makes the outbox of BTHTTPTrackerStore. */
 apr_status_t bth_shared_outbox(bth_shared *shared, server_rec *s);
+/** Has this server been started before, so that its configuration is being read again? Parent. */
+int bth_shared_is_there(void);
 
 /**
  * Opens the sockets of BTHTTPPeerPorts' own ports, keeps those that are open already, closes those no longer named.

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/ring.h"
+#include "module/announce_token.h"
 #include "module/bodies.h"
 #include "module/collection.h"
 #include "torrentgen/name.h"
@@ -75,6 +76,7 @@ static void set_headers(request_rec *r, const bth_subject *subject, const cat_en
 {
     const char *name = bth_published_name(r->pool, subject->path, entry->url);
     const char *etag = bth_etag_of(r->pool, body);
+    int has_token = form != BTH_FORM_METALINK && subject->dir->own_announce && bth_token_since(r->request_time) > 0;
 
     forget_file_headers(r);
     ap_set_content_type(r, bth_form_type(form));
@@ -91,8 +93,10 @@ static void set_headers(request_rec *r, const bth_subject *subject, const cat_en
     } else { /* caches may keep it: old clients get another one */
         apr_table_mergen(r->headers_out, "Vary", "User-Agent");
         ap_set_accept_ranges(r);
+        if (has_token)
+            apr_table_setn(r->headers_out, "Cache-Control", "no-cache"); /* it would outlive its token */
     }
-    r->mtime = entry->created;
+    r->mtime = has_token && bth_token_since(r->request_time) > entry->created ? bth_token_since(r->request_time) : entry->created;
     ap_set_last_modified(r);
     r->no_local_copy = 0;
 }

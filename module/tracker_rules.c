@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "module/child.h"
+#include "module/geo.h"
 #include "module/seed_address.h"
 #include "tracker/client.h"
 
@@ -56,6 +57,7 @@ trk_policy bth_tracker_policy(const trk_address *local)
                          .allow_private_peers = allows_private(local),
                          .second_port = second_port(local),
                          .nearness = TRK_NEARNESS_DEFAULT,
+                         .atlas = bth_geo_atlas(),
                          .load = (int)load(&page->http_load),
                          .spare_origin = is_saturated(page)};
 

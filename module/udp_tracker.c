@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "module/announce_token.h"
 #include "module/child.h"
 #include "module/collection.h"
 #include "module/gate.h"
@@ -102,7 +103,7 @@ static cat_standing standing_now(const bt_infohash *hash)
         bth_gate gate = bth_gate_look(&entry);
 
         if (gate == BTH_GATE_OPEN) {
-            if (bth_is_collection(entry.path) && bth_collection_is_due(&entry))
+            if (bth_gate_is_due(&entry))
                 udp->urge(&entry);
             return CAT_PUBLISHED;
         }
@@ -130,6 +131,12 @@ static const char *find(void *baton, const bt_infohash *hash, const trk_address 
     return NULL;
 }
 
+static const char *admit(void *baton, const bt_infohash *hash, const char *url, apr_size_t length, apr_time_t now)
+{
+    (void)baton;
+    return bth_token_refusal(hash, url, length, now);
+}
+
 /* --- datagrams ------------------------------------------------------------- */
 
 /* @return 0 if it must wait */
@@ -139,7 +146,8 @@ static int answer(const bth_datagram *datagram, apr_time_t now, apr_uint64_t ran
     trk_udp tracker = {.swarms = bth_this_child()->swarms,
                        .policy = &policy,
                        .secret = bth_this_child()->shared->udp_secret,
-                       .find = find};
+                       .find = find,
+                       .admit = admit};
     trk_udp_result result;
     apr_size_t length;
 
@@ -148,7 +156,9 @@ static int answer(const bth_datagram *datagram, apr_time_t now, apr_uint64_t ran
                             bth_batch_room(udp->batch), &result);
     if (udp->must_wait)
         return 0;
-    if (result == TRK_UDP_ANNOUNCE || result == TRK_UDP_ERROR)
+    if (result == TRK_UDP_REFUSED)
+        trk_count_announce(bth_this_child()->shared->announces, TRK_FORM_UDP, TRK_RESULT_TOKEN, now);
+    else if (result == TRK_UDP_ANNOUNCE || result == TRK_UDP_ERROR)
         trk_count_announce(bth_this_child()->shared->announces, TRK_FORM_UDP, bth_tracker_result(udp->standing), now);
     if (length > 0)
         bth_batch_push(udp->batch, datagram, length);

@@ -85,6 +85,7 @@ const char *trk_result_name(trk_result result)
         [TRK_RESULT_UNKNOWN] = "unknown",
         [TRK_RESULT_CHANGED] = "changed",
         [TRK_RESULT_PROTECTED] = "protected",
+        [TRK_RESULT_TOKEN] = "token",
         [TRK_RESULT_PRIVATE] = "private-address",
         [TRK_RESULT_FULL] = "full",
         [TRK_RESULT_FAILED] = "failed",

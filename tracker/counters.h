@@ -16,6 +16,7 @@ typedef enum {
     TRK_RESULT_UNKNOWN,     /* info-hash not published */
     TRK_RESULT_CHANGED,     /* its file changed, or is gone */
     TRK_RESULT_PROTECTED,   /* its file is no longer for strangers */
+    TRK_RESULT_TOKEN,       /* its announce URL has no token that is good */
     TRK_RESULT_PRIVATE,     /* a private address that is not taken: answered, but not kept */
     TRK_RESULT_FULL,        /* no memory left: answered, but not kept */
     TRK_RESULT_FAILED,      /* its swarms cannot be locked any more */

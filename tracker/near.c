@@ -1,11 +1,13 @@
-/* Peers near the one that asks, by the start of their addresses: likely of one network, and fast for each other. */
+/* Peers near the one that asks, by the start of their addresses and by what an atlas says of them: likely of one network, and fast for each
+ * other. */
 #include <string.h>
 
 #include "tracker/shard.h"
 
 enum {
     LOOKS = 16,  /* records looked at for each that is wanted */
-    NEAREST = 2, /* steps of nearness: 2: the same /24 or /48; 1: the same /16 or /32 */
+    NEAREST = 4, /* steps of nearness: 4: the same /24 or /48; 3: network; 2: /16 or /32; 1: country */
+    LOOKUPS = 128, /* of these, so many are looked up in an atlas, which takes longer: the same number of each block */
     BLOCKS_MAX = TRK_NUMWANT_MAX * LOOKS / 5 + 1
 };
 
@@ -15,15 +17,27 @@ typedef struct {
     trk_near held;
 } reservoir;
 
-static int nearness(const unsigned char *record, const trk_peer *self)
+static trk_location locate(const trk_asking *asking, const unsigned char *ip)
 {
-    apr_size_t step = self->is_v6 ? 4 : 2;
+    return asking->atlas->locate(asking->atlas->baton, ip, asking->self->is_v6);
+}
 
-    if (memcmp(record, self->wire, step) != 0)
-        return 0;
-    if (self->is_v6)
-        return memcmp(record + step, self->wire + step, 2) == 0 ? NEAREST : 1;
-    return record[step] == self->wire[step] ? NEAREST : 1;
+static int nearness(const unsigned char *record, trk_asking *asking)
+{
+    const trk_peer *self = asking->self;
+    apr_size_t step = self->is_v6 ? 4 : 2;
+    int is_near = memcmp(record, self->wire, step) == 0;
+    trk_location there = {0, 0};
+
+    if (is_near && memcmp(record + step, self->wire + step, step / 2) == 0)
+        return NEAREST;
+    if (asking->atlas && asking->lookups > 0) {
+        asking->lookups--;
+        there = locate(asking, record);
+    }
+    if (there.network && there.network == asking->here.network)
+        return 3;
+    return is_near ? 2 : there.country && there.country == asking->here.country;
 }
 
 static void hold(reservoir *of, const unsigned char *record, uint32_t want, trk_asking *asking)
@@ -41,7 +55,7 @@ static void hold(reservoir *of, const unsigned char *record, uint32_t want, trk_
 static void look(const unsigned char *record, trk_place place, uint32_t want, trk_asking *asking,
                  reservoir levels[NEAREST])
 {
-    int how = nearness(record, asking->self);
+    int how = nearness(record, asking);
     trk_peer peer;
 
     if (how == 0)
@@ -49,6 +63,17 @@ static void look(const unsigned char *record, trk_place place, uint32_t want, tr
     trk_record_read(record, place, &peer);
     if (trk_fits(&peer, asking))
         hold(&levels[how - 1], record, want, asking);
+}
+
+/* Begins anywhere in it, so that the place in the block does not decide who is looked up. */
+static void look_at_block(const unsigned char *block, uint32_t count, trk_place place, uint32_t want, uint64_t lookups,
+                          trk_asking *asking, reservoir levels[NEAREST])
+{
+    uint32_t turn = asking->atlas ? (uint32_t)(trk_random(&asking->random) % count) : 0;
+
+    asking->lookups = (int)lookups;
+    for (uint32_t i = 0; i < count; i++)
+        look(block + (turn + i) % count * (TRK_PEERS_SPACE / trk_set_per_block(place)), place, want, asking, levels);
 }
 
 /* Picks `picks` of the set's blocks, one of each of as many strata, and fetches them from memory side by side. */
@@ -68,21 +93,23 @@ static void pick_blocks(const trk_swarms *view, const trk_swarm *swarm, trk_plac
 void trk_near_find(const trk_swarms *view, const trk_swarm *swarm, trk_place place, uint32_t want, trk_asking *asking,
                    trk_near *near)
 {
-    const uint32_t count = trk_place_count(swarm, place), each = trk_set_per_block(place), size = TRK_PEERS_SPACE / each;
+    const uint32_t count = trk_place_count(swarm, place), each = trk_set_per_block(place);
     const unsigned char *records[BLOCKS_MAX];
     uint32_t first[BLOCKS_MAX];
     uint64_t blocks = trk_set_blocks(place, count), picks = ((uint64_t)want * LOOKS + each - 1) / each;
     reservoir levels[NEAREST];
 
     near->count = 0;
+    if (asking->atlas)
+        asking->here = locate(asking, asking->self->wire);
     for (int i = 0; i < NEAREST; i++)
         levels[i].met = levels[i].held.count = 0;
     if (picks > blocks)
         picks = blocks;
     pick_blocks(view, swarm, place, blocks, picks, asking, records, first);
     for (uint64_t i = 0; i < picks; i++)
-        for (uint32_t j = 0; j < each && first[i] + j < count; j++)
-            look(records[i] + j * size, place, want, asking, levels);
+        look_at_block(records[i], count - first[i] < each ? count - first[i] : each, place, want, (LOOKUPS + picks - 1) / picks,
+                      asking, levels);
     for (int level = NEAREST - 1; level >= 0; level--)
         for (uint32_t i = 0; i < levels[level].held.count && near->count < want; i++)
             near->records[near->count++] = levels[level].held.records[i];

@@ -64,6 +64,9 @@ typedef struct {
     apr_uint16_t second_port;
     int want, allow_private;
     int nearness; /* percent */
+    const trk_atlas *atlas; /* or NULL */
+    trk_location here;      /* where the one that asks is, if there is an atlas */
+    int lookups;            /* in it, that are left */
     int spare_seeds; /* `seeds` are not named */
     int one_family; /* name only peers of its own */
     uint32_t now, limit;

@@ -71,6 +71,7 @@ static trk_asking asking_of(const announcing *a, uint32_t complete, uint32_t inc
                          .refuses_http_ports = trk_client_refuses_http_ports(a->announce->peer_id),
                          .second_port = a->policy->second_port,
                          .nearness = a->policy->nearness,
+                         .atlas = a->policy->nearness > 0 ? a->policy->atlas : NULL,
                          .spare_seeds = a->policy->spare_origin && carries_itself(complete, incomplete),
                          .want = a->announce->numwant < TRK_NUMWANT_MAX ? a->announce->numwant : TRK_NUMWANT_MAX,
                          .allow_private = a->policy->allow_private_peers,

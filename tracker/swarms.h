@@ -36,6 +36,18 @@ void trk_swarms_copy(trk_swarms *to, trk_swarms *from, apr_time_t now);
  * neighbourhood is cut off, or filled by who has many addresses in it. */
 enum { TRK_NEARNESS_DEFAULT = 50 };
 
+/* Where an address is, as far as that is known; 0: it is not. */
+typedef struct {
+    apr_uint32_t network; /* number of its autonomous system */
+    apr_uint32_t country;
+} trk_location;
+
+/* Somebody who knows. Called under locks, for some hundred peers an announce: it must not block. Any thread. */
+typedef struct {
+    trk_location (*locate)(void *baton, const unsigned char *ip, int is_v6);
+    void *baton;
+} trk_atlas;
+
 /* How announces are decided; set at each (re)load. */
 typedef struct {
     /* BTHTTPTrackerInterval, microseconds. What is told is less in a small swarm, and more in a large one and under load, but never
@@ -46,6 +58,7 @@ typedef struct {
      * and such a client is not told of the seed. */
     apr_uint16_t second_port;
     int nearness; /* 0 to 100, TRK_NEARNESS_DEFAULT */
+    const trk_atlas *atlas; /* peers of the same network or country are near, too; NULL: by their addresses alone */
     int load;     /* 0 to 100: percent of the server's capacity that is in use */
     int spare_origin; /* this server's seed has more to do than it can: it is not named where a swarm carries itself */
 } trk_policy;

@@ -21,12 +21,15 @@ enum {
     EVENT = 80, /* after it: an address, which is not believed, and a key, which is not needed */
     NUMWANT = 92,
     PORT = 96,
-    ANNOUNCE_LENGTH = 98, /* options of BEP 41 follow: none of them says what we do not know */
+    ANNOUNCE_LENGTH = 98, /* options of BEP 41 follow */
 
     ANSWER_HEADER = 8,
     ANNOUNCE_HEADER = 20,
     SCRAPE_ENTRY = 12
 };
+
+/* Options behind an announce (BEP 41), and bytes of a URL that are read. */
+enum { END_OF_OPTIONS, NO_OPTION, URL_DATA, URL_MAX = 1024 };
 
 enum { ID_SIZE = APR_SIPHASH_DSIZE, STEP = 64 /* seconds */, STEPS = 3 /* an id is good in its own and two more */ };
 
@@ -154,6 +157,37 @@ static void read_announce(const request *q, int peer_size, trk_announce *announc
     announce->one_family = 1;
 }
 
+/* Joins what the options say of the URL (BEP 41). Unknown options are passed over; one that is cut off is the last.
+ * @return bytes */
+static apr_size_t read_url(const request *q, char url[URL_MAX])
+{
+    const unsigned char *at = q->packet + ANNOUNCE_LENGTH, *end = q->packet + q->length;
+    apr_size_t length = 0, size;
+
+    for (; at < end && *at != END_OF_OPTIONS; at += size) {
+        size = 1;
+        if (*at == NO_OPTION)
+            continue;
+        if (end - at < 2 || end - at < 2 + at[1])
+            break;
+        size = 2 + (apr_size_t)at[1];
+        if (*at != URL_DATA)
+            continue;
+        if (length + size - 2 > URL_MAX)
+            break;
+        memcpy(url + length, at + 2, size - 2);
+        length += size - 2;
+    }
+    return length;
+}
+
+static const char *refusal_of(const request *q, const bt_infohash *hash)
+{
+    char url[URL_MAX];
+
+    return q->tracker->admit ? q->tracker->admit(q->tracker->baton, hash, url, read_url(q, url), q->now) : NULL;
+}
+
 static apr_size_t answer_announce(request *q, trk_udp_result *result)
 {
     const int peer_size = q->from.is_v6 ? 18 : 6;
@@ -167,6 +201,10 @@ static apr_size_t answer_announce(request *q, trk_udp_result *result)
 
     read_announce(q, peer_size, &announce);
     q->from.port = announce.port;
+    if ((failure = refusal_of(q, &announce.hash)) != NULL) {
+        *result = TRK_UDP_REFUSED;
+        return answer_error(q, failure);
+    }
     failure = tracker->find(tracker->baton, &announce.hash, &q->from, q->local, seeds, &seed_count);
     if (failure) {
         *result = TRK_UDP_ERROR;
@@ -185,7 +223,7 @@ static apr_size_t answer_announce(request *q, trk_udp_result *result)
     return ANNOUNCE_HEADER + peers;
 }
 
-/* What is not published has zeros, for the answers have no names. */
+/* What is not published, or needs a URL to be admitted, has zeros, for the answers have no names. */
 static apr_size_t answer_scrape(const request *q)
 {
     const trk_udp *tracker = q->tracker;
@@ -202,7 +240,8 @@ static apr_size_t answer_scrape(const request *q)
         int seed_count = 0;
 
         memcpy(hash.b, q->packet + HASHES + i * BT_HASH_SIZE, sizeof hash.b);
-        if (!tracker->find(tracker->baton, &hash, &q->from, q->local, seeds, &seed_count)) {
+        if (!(tracker->admit && tracker->admit(tracker->baton, &hash, "", 0, q->now)) &&
+            !tracker->find(tracker->baton, &hash, &q->from, q->local, seeds, &seed_count)) {
             trk_swarms_scrape(tracker->swarms, &hash, q->now, &numbers);
             numbers.complete += seed_count > 0; /* this server itself */
         }

@@ -29,9 +29,17 @@ typedef struct {
     const char *(*find)(void *baton, const bt_infohash *hash, const trk_address *client, const trk_address *local,
                         trk_address *seeds, int *seed_count);
     void *baton;
+
+    /**
+     * May who asks by this URL (BEP 41: path and query; "" if it was not told, as in scrapes) be told of the info-hash? Called before
+     * `find`, with the same baton. May be NULL: everybody may.
+     * @return NULL, or the failure text for the client
+     */
+    const char *(*admit)(void *baton, const bt_infohash *hash, const char *url, apr_size_t length, apr_time_t now);
 } trk_udp;
 
-typedef enum { TRK_UDP_CONNECT, TRK_UDP_ANNOUNCE, TRK_UDP_SCRAPE, TRK_UDP_ERROR, TRK_UDP_SILENT } trk_udp_result;
+/* TRK_UDP_REFUSED: an announce that was not admitted; TRK_UDP_ERROR: one that `find` has refused. */
+typedef enum { TRK_UDP_CONNECT, TRK_UDP_ANNOUNCE, TRK_UDP_SCRAPE, TRK_UDP_ERROR, TRK_UDP_REFUSED, TRK_UDP_SILENT } trk_udp_result;
 
 /**
  * Answers one datagram. Who has not shown a connection id gets nothing but one, in an answer that is no longer than the

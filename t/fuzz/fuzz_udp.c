@@ -35,6 +35,17 @@ static const char *find(void *baton, const bt_infohash *hash, const trk_address 
     return NULL;
 }
 
+/* Lets in whoever says no URL, or one that begins with a slash; reads every byte of it. */
+static const char *admit(void *baton, const bt_infohash *hash, const char *url, size_t length, apr_time_t at)
+{
+    unsigned sum = 0;
+
+    must(baton == &tracker && hash && at == now && length <= 1024);
+    for (size_t i = 0; i < length; i++)
+        sum += (unsigned char)url[i];
+    return sum > 0 && url[0] != '/' ? "not admitted" : NULL;
+}
+
 static uint32_t number_at(const unsigned char *bytes)
 {
     return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
@@ -42,7 +53,7 @@ static uint32_t number_at(const unsigned char *bytes)
 
 static void check_answer(const unsigned char *answer, size_t length, trk_udp_result result, int is_v6)
 {
-    static const uint32_t actions[] = {0, 1, 2, 3};
+    static const uint32_t actions[] = {0, 1, 2, 3, 3};
 
     must(result >= TRK_UDP_CONNECT && result <= TRK_UDP_SILENT);
     must(length < TRK_UDP_ANSWER_MAX && (length == 0) == (result == TRK_UDP_SILENT));
@@ -80,7 +91,8 @@ static void run(const unsigned char *bytes, size_t length, unsigned who)
     must(packet && answer);
     memcpy(packet, bytes, length);
     result = ask(packet, length, &from, answer, &answered);
-    if (result != TRK_UDP_ANNOUNCE && result != TRK_UDP_SCRAPE && result != TRK_UDP_ERROR)
+    if (result != TRK_UDP_ANNOUNCE && result != TRK_UDP_SCRAPE && result != TRK_UDP_ERROR &&
+        result != TRK_UDP_REFUSED)
         must(answered <= length);
     if (length >= 8) {
         must(ask(connect, sizeof connect, &from, answer, &answered) == TRK_UDP_CONNECT);
@@ -100,7 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(memory, 0, sizeof memory);
     must(trk_swarms_format(memory, sizeof memory, secret) == APR_SUCCESS);
     must(trk_swarms_attach(&swarms, memory, sizeof memory) == APR_SUCCESS);
-    tracker = (trk_udp){swarms, &policy, secret, find, &tracker};
+    tracker = (trk_udp){swarms, &policy, secret, find, &tracker, admit};
     while (size >= 3) {
         unsigned who = data[0];
         size_t length = (size_t)data[1] << 8 | data[2];

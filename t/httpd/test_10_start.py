@@ -44,6 +44,9 @@ NONSENSE = {
     "BTHTTPTrackerUDP": ["70000", "0", "on", "off 6969", "1.2.3:80", "[::1]", "127.0.0.1", "", None],
     "BTHTTPTrackerStore": ["disk", "redis", "redis://", "redis://:x@", "redis://x@host", "redis://h:0", "redis://h:70000", "redis://h/x",
                            "redis://h/1/2", "redis://:%zz@h", "redis://[::1", "redis://h h", "", None],
+    "BTHTTPAnnounceToken": ["short", "file:", "file:/nonexistent/file", "0123456789abcdef soon", "0123456789abcdef 1s",
+                            "0123456789abcdef -1h", "0123456789abcdef 1000000h", "off 1h", "", None],
+    "BTHTTPTrackerGeo": ["/nonexistent", "/etc/passwd", "/", "off /x", "", None],
     "BTHTTPTrackerPrivateAddresses": ["perhaps", "", None],
 }
 

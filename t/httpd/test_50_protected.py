@@ -4,6 +4,8 @@ import subprocess
 
 import pytest
 
+from test_21_udp import free_udp_port
+from udp_tracker import Refused, UdpTracker
 from waiting import wait_for
 from wire import Peer, refused
 
@@ -209,6 +211,81 @@ def test_protected_later_by_htaccess(httpd, content):
         server.put("d/.htaccess", b"Require ip 127.0.0.1\n")
         assert server.get("/d/f.bin", ASK).header("X-BT-Status") == "protected"
         withdrawn(server, torrent, peer)
+
+
+@pytest.mark.parametrize("form", ["torrent", "magnet", "meta4"])
+def test_the_alias_of_a_file_newly_protected(httpd, content, form):
+    """Who asks for it gets 404, and from that moment on nobody gets anything."""
+    server = httpd()
+    server.put("d/f.bin", content(SIZE))
+    torrent = server.torrent("/d/f.bin")
+    server.announce(torrent.hash)  # so that the test is not due for the next one
+    with leech(server, torrent) as peer:
+        server.put("d/.htaccess", b"Require local\n")
+        assert server.get(f"/d/f.bin.{form}").status == 404
+        assert b"no longer public" in server.announce(torrent.hash)[b"failure reason"]
+        withdrawn(server, torrent, peer)
+
+
+def test_the_alias_of_a_file_that_is_gone(httpd, content):
+    server = httpd()
+    path = server.put("d/f.bin", content(SIZE))
+    torrent = server.torrent("/d/f.bin")
+    server.announce(torrent.hash)
+    path.unlink()
+    assert server.get("/d/f.bin.torrent").status == 404
+    assert b"changed" in server.announce(torrent.hash)[b"failure reason"]
+
+
+def announces_by_http(server, torrent):
+    return lambda: b"no longer public" in server.announce(torrent.hash).get(b"failure reason", b"")
+
+
+def announces_by_udp(server, torrent):
+    tracker = UdpTracker("127.0.0.1", server.udp)
+
+    def refused_now():
+        try:
+            return not tracker.announce(torrent.hash)
+        except Refused as refusal:
+            return "no longer public" in str(refusal)
+    return refused_now
+
+
+def scrapes(server, torrent):
+    return lambda: not server.scrape(torrent.hash).get(b"files")
+
+
+@pytest.mark.parametrize("ask", [announces_by_http, announces_by_udp, scrapes])
+def test_announces_alone_find_out(httpd, content, ask):
+    """No reload, and nobody asks for the torrent any more; other files there are not concerned."""
+    server = httpd(start=False)
+    server.udp = free_udp_port()
+    server.write_conf(f"BTHTTPTrackerUDP {server.udp}")
+    server.start()
+    server.put("d/f.bin", content(SIZE))
+    server.put("d/g.bin", content(SIZE, 2))
+    torrent, other = server.torrent("/d/f.bin"), server.torrent("/d/g.bin")
+    refused_now = ask(server, torrent)
+    assert not refused_now()
+    server.put("d/.htaccess", b'<Files "f.bin">\nRequire local\n</Files>\n')
+    wait_for("the refusal", refused_now, 3)
+    assert refused((server.host, server.port), torrent.hash)
+    assert b"peers" in server.announce(other.hash)
+    (server.docroot / "d/.htaccess").unlink()
+    again = server.torrent("/d/f.bin")
+    assert again.hash == torrent.hash and b"peers" in server.announce(torrent.hash)
+
+
+def test_a_peer_alone_finds_out(httpd, content):
+    """Nobody asks for anything, but one leecher is connected."""
+    server = httpd()
+    server.put("d/f.bin", content(SIZE))
+    torrent = server.torrent("/d/f.bin")
+    with leech(server, torrent) as peer:
+        server.put("d/.htaccess", b"Require local\n")
+        server.wait_closed("withdrawn", timeout=5)
+        peer.wait_closed()
 
 
 def test_protected_while_the_server_was_down(httpd, content):

@@ -290,6 +290,124 @@ static void test_nearness_of_v6(void **state)
     }
 }
 
+/* --- nearness by an atlas --- */
+
+/* The last byte of an address is its network, and the tens of it are its country; 0 is unknown. */
+static int looked_up;
+
+static trk_location locate(void *baton, const unsigned char *ip, int is_v6)
+{
+    assert_ptr_equal(baton, &swarms);
+    assert_false(is_v6);
+    looked_up++;
+    return (trk_location){ip[3], ip[3] / 10};
+}
+
+static const trk_atlas atlas = {locate, &swarms};
+
+static uint32_t at(uint32_t network, uint32_t number)
+{
+    return (number + 11) << 24 | network; /* no two in one /16, for up to 200 */
+}
+
+static trk_answer ask_with_atlas(trk_address from, const trk_atlas *with)
+{
+    trk_announce announce = kit_announce(SWARM, 5, TRK_EVENT_NONE);
+    trk_policy policy = kit_policy;
+
+    announce.numwant = WANT;
+    policy.atlas = with;
+    return ask(&announce, &policy, from, NULL, 0);
+}
+
+static int named_at(const trk_answer *answer, int from, int to)
+{
+    int named = 0;
+
+    for (int i = 0; i < answer->count4; i++)
+        named += answer->peers4[6 * i + 3] >= from && answer->peers4[6 * i + 3] <= to;
+    return named;
+}
+
+static void test_the_same_network_and_country_are_near(void **state)
+{
+    trk_address me = kit_v4(0xd8000037, 1), neighbour = kit_v4(0xd80000c8, 1000); /* 216.0.0.55 and .200 */
+
+    for (uint32_t i = 0; i < 100; i++)
+        join(SWARM, kit_v4(at(100 + i % 100, i), 1000), 5);
+    for (uint32_t i = 0; i < 6; i++)
+        join(SWARM, kit_v4(at(55, i), 1000), 5);
+    for (uint32_t i = 0; i < 10; i++)
+        join(SWARM, kit_v4(at(50 + i % 5, 20 + i), 1000), 5);
+    join(SWARM, neighbour, 5);
+    for (int round = 0; round < 200; round++) {
+        trk_answer answer = ask_with_atlas(me, &atlas);
+
+        assert_int_equal(answer.count4, WANT);
+        nobody_twice(&answer);
+        assert_int_equal(kit_names(&answer, neighbour), 1);
+        assert_int_equal(named_at(&answer, 55, 55), 6);
+        assert_int_equal(named_at(&answer, 50, 59), 16);
+    }
+}
+
+/* The nearest first: the network before the /16, and that before the country. */
+static void test_an_atlas_goes_before_the_start_of_an_address(void **state)
+{
+    trk_address me = kit_v4(0xd8000037, 1);
+    int by_address = 0;
+
+    for (uint32_t i = 0; i < 70; i++)
+        join(SWARM, kit_v4(at(50 + i % 5, i), 1000), 5); /* the same country */
+    for (uint32_t i = 0; i < 20; i++)
+        join(SWARM, kit_v4(at(55, i), 1000), 5); /* the same network */
+    for (uint32_t i = 1; i < 21; i++)
+        join(SWARM, kit_v4(0xd80000c8 + i * 0x100, 1000), 5); /* the same /16, in a network elsewhere */
+    for (int round = 0; round < 100; round++) {
+        trk_answer answer = ask_with_atlas(me, &atlas);
+
+        nobody_twice(&answer);
+        assert_int_equal(named_at(&answer, 55, 55), 20);
+        assert_true(named_at(&answer, 200, 200) >= NEAR - 20);
+        by_address += named_at(&answer, 200, 200);
+    }
+    assert_true(by_address < 100 * 12); /* 5 for being near, and 25 of 85 of the other 15: 9.4; with addresses first, 20 */
+}
+
+/* Only so many are looked up in a large swarm, but wherever they are. */
+static void test_lookups_are_bounded_and_spread(void **state)
+{
+    int named = 0;
+
+    for (uint32_t i = 0; i < 4000; i++)
+        join(SWARM, kit_v4((i % 200 + 11) << 24 | i << 8 | (i % 10 == 3 ? 55 : 100), 1000), 5);
+    for (int round = 0; round < 200; round++) {
+        trk_answer answer;
+
+        looked_up = 0;
+        answer = ask_with_atlas(kit_v4(0xd8000037, 1), &atlas);
+        assert_in_range(looked_up, 100, 170); /* 128 made even, and who asks */
+        named += named_at(&answer, 55, 55);
+    }
+    assert_in_range(named, 200 * 12, 200 * 22); /* a tenth of 160 for being near, and of the rest by chance; without, 5 */
+}
+
+static void test_the_unknown_is_near_nobody(void **state)
+{
+    trk_address me = kit_v4(0xd8000000, 1);
+    int known = 0, without = 0;
+
+    for (uint32_t i = 0; i < 150; i++)
+        join(SWARM, kit_v4(at(100 + i % 100, i), 1000), 5);
+    for (uint32_t i = 0; i < 50; i++)
+        join(SWARM, kit_v4(at(0, i), 1000), 5);
+    for (int round = 0; round < 200; round++) {
+        known += named_at((const trk_answer[]){ask_with_atlas(me, &atlas)}, 0, 0);
+        without += named_at((const trk_answer[]){ask_with_atlas(me, NULL)}, 0, 0);
+    }
+    assert_in_range(known, without * 8 / 10, without * 12 / 10); /* a quarter of 50 each, by chance */
+}
+
 /* Whoever may not be named is not named for being near. */
 static void test_near_ones_must_fit_too(void **state)
 {
@@ -358,6 +476,10 @@ int main(void)
         TEST(test_nearness_in_a_huge_swarm),
         TEST(test_nearness_of_v6),
         TEST(test_near_ones_must_fit_too),
+        TEST(test_the_same_network_and_country_are_near),
+        TEST(test_an_atlas_goes_before_the_start_of_an_address),
+        TEST(test_lookups_are_bounded_and_spread),
+        TEST(test_the_unknown_is_near_nobody),
         TEST(test_the_origin_is_spared_where_a_swarm_carries_itself),
     };
 

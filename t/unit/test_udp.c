@@ -257,6 +257,73 @@ static void test_longer_packets_and_unknown_options_are_passed_over(void **state
     assert_int_equal(kit_ask(&world, packet, sizeof packet, v4, kit_start).length, 20);
 }
 
+static char admitted_url[1024];
+static size_t admitted_length;
+
+static const char *admit_tokens(void *baton, const bt_infohash *hash, const char *url, apr_size_t length, apr_time_t now)
+{
+    bt_infohash asked = kit_hash(1);
+
+    assert_ptr_equal(baton, &world);
+    assert_true(bt_infohash_equal(hash, &asked));
+    assert_int_equal(now, kit_start);
+    assert_true(length <= sizeof admitted_url);
+    memcpy(admitted_url, url, length);
+    admitted_length = length;
+    return length >= 5 && memcmp(url + length - 5, "token", 5) == 0 ? NULL : "no token";
+}
+
+static kit_reply ask_with_options(const void *options, size_t length)
+{
+    unsigned char packet[KIT_PACKET];
+
+    kit_write_announce(packet, kit_connect(&world, v4, kit_start), 1, 6881);
+    memcpy(packet + 98, options, length);
+    return kit_ask(&world, packet, 98 + length, v4, kit_start);
+}
+
+/* BEP 41: the path and query of the tracker's URL, in as many parts as it takes. */
+static void test_the_url_in_the_options_decides_who_is_admitted(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t length, url;
+        int admitted;
+    } options[] = {{"", 0, 0, 0},
+                   {"\x02\x0f/announce/token", 17, 15, 1},
+                   {"\x01\x63\x02xy\x02\x0a/announce/\x01\x02\x05token\0\x02\x01x", 29, 15, 1},
+                   {"\x02\x09/announce", 11, 9, 0},
+                   {"\0\x02\x05token", 8, 0, 0},      /* behind the end */
+                   {"\x02\x06token", 7, 0, 0},        /* cut off */
+                   {"\x02\x05token\x02", 8, 5, 1}};
+
+    world.tracker.admit = admit_tokens;
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        int found = world.found;
+        kit_reply reply = ask_with_options(options[i].bytes, options[i].length);
+
+        assert_int_equal(reply.result, options[i].admitted ? TRK_UDP_ANNOUNCE : TRK_UDP_REFUSED);
+        assert_int_equal(world.found - found, options[i].admitted);
+        assert_int_equal(admitted_length, options[i].url);
+        if (!options[i].admitted)
+            assert_memory_equal(reply.bytes, "\0\0\0\x03TRANno token", 16);
+    }
+}
+
+static void test_a_url_longer_than_any_of_ours_is_cut_between_options(void **state)
+{
+    unsigned char options[5 * 257];
+
+    for (int i = 0; i < 5; i++) {
+        options[i * 257] = 2;
+        options[i * 257 + 1] = 255;
+        memset(options + i * 257 + 2, 'a' + i, 255);
+    }
+    world.tracker.admit = admit_tokens;
+    assert_int_equal(ask_with_options(options, sizeof options).result, TRK_UDP_REFUSED);
+    assert_int_equal(admitted_length, 4 * 255);
+}
+
 static void test_unknown_actions_are_silence(void **state)
 {
     static const uint32_t actions[] = {3, 4, 5, 0x100, 0x01000000, UINT32_MAX};
@@ -366,6 +433,8 @@ int main(void)
         TEST(test_without_a_port_nothing_is_kept_but_peers_are_told),
         TEST(test_an_announce_of_fewer_than_98_bytes_is_silence),
         TEST(test_longer_packets_and_unknown_options_are_passed_over),
+        TEST(test_the_url_in_the_options_decides_who_is_admitted),
+        TEST(test_a_url_longer_than_any_of_ours_is_cut_between_options),
         TEST(test_unknown_actions_are_silence),
         TEST(test_what_is_not_published_is_an_error_byte_for_byte),
         TEST(test_a_long_reason_is_cut),
