@@ -67,6 +67,7 @@ typedef struct {
     const char *tracker_udp_where;   /* file and line that said so, or NULL */
     apr_interval_time_t tracker_interval;
     apr_int64_t tracker_memory; /* bytes */
+    int tracker_rate;           /* requests a second of one address; 0: unlimited */
     bth_private_policy private_addresses;
 } bth_server_config;
 

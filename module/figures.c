@@ -77,6 +77,7 @@ static const bth_figure tracker[] = {
     SNAPSHOT("tracker_evictions", tracker.evictions, BTH_COUNTER, BTH_PLAIN, "peers that made room for others"),
     SNAPSHOT("tracker_memory_used", tracker.memory_used, BTH_GAUGE, BTH_BYTES, "memory used, bytes"),
     SNAPSHOT("tracker_memory_size", tracker.memory_size, BTH_GAUGE, BTH_BYTES, "memory there is, bytes"),
+    {"tracker_scrapes_refused", "scrapes refused, too many", BTH_OF_ANNOUNCES, offsetof(trk_counters, scrapes_refused), BTH_COUNTER, BTH_PLAIN, NULL, {NULL}},
     {"announces", "announces", BTH_OF_ANNOUNCES, offsetof(trk_counters, results), BTH_COUNTER, BTH_PLAIN, NULL, {&forms, &results}},
     END,
 };

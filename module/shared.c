@@ -11,7 +11,7 @@
 #include "module/config.h"
 
 /* The number rises when the layout of bth_shared changes. */
-#define RETAINED_KEY "mod_bthttp-shared-2"
+#define RETAINED_KEY "mod_bthttp-shared-3"
 
 static apr_status_t make_segment(void **memory, apr_size_t size, apr_pool_t *pool)
 {
@@ -51,6 +51,24 @@ static apr_status_t prepare_announces(bth_shared *shared, apr_pool_t *pool)
     trk_counters_init(memory);
     shared->announces = memory;
     shared->announces_size = trk_counters_size();
+    return APR_SUCCESS;
+}
+
+static apr_status_t prepare_limits(bth_shared *shared, apr_pool_t *pool)
+{
+    unsigned char key[16];
+    apr_status_t status;
+    void *memory;
+
+    if (shared->limits && trk_limits_usable(shared->limits, shared->limits_size))
+        return APR_SUCCESS;
+    if (RAND_bytes(key, sizeof key) != 1)
+        return APR_EGENERAL;
+    if ((status = make_segment(&memory, trk_limits_size(), pool)) != APR_SUCCESS)
+        return status;
+    trk_limits_init(memory, key);
+    shared->limits = memory;
+    shared->limits_size = trk_limits_size();
     return APR_SUCCESS;
 }
 
@@ -110,6 +128,8 @@ apr_status_t bth_shared_prepare(bth_shared **result, server_rec *s, apr_size_t s
         status = prepare_counters(shared, pool);
     if (status == APR_SUCCESS)
         status = prepare_announces(shared, pool);
+    if (status == APR_SUCCESS)
+        status = prepare_limits(shared, pool);
     if (status == APR_SUCCESS)
         status = prepare_swarms(shared, swarms_size, pool);
     if (status == APR_SUCCESS && !shared->names && (status = make_segment(&memory, sizeof *shared->names, pool)) == APR_SUCCESS) {

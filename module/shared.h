@@ -9,6 +9,7 @@
 #include "seeder/counters.h"
 #include "seeder/mailbox.h"
 #include "tracker/counters.h"
+#include "tracker/limits.h"
 #include "tracker/swarms.h"
 
 enum { BTH_NAMES_MAX = 256, BTH_NAME_ADDRESSES = 4 };
@@ -33,6 +34,8 @@ typedef struct {
     apr_size_t counters_size; /* bytes */
     trk_counters *announces;
     apr_size_t announces_size; /* bytes */
+    trk_limits *limits;
+    apr_size_t limits_size; /* bytes */
     void *swarms;
     apr_size_t swarms_size; /* bytes */
     int swarms_fresh;       /* just made: saved swarms may be loaded */

@@ -44,6 +44,25 @@ static int send_failure(request_rec *r, const char *reason, int retry_minutes)
     return send_answer(r, &body);
 }
 
+/* @param scraped  hashes of a scrape; 0: it is an announce */
+static trk_result admit(request_rec *r, int scraped)
+{
+    trk_address from;
+
+    bth_wire_address(r->useragent_addr, &from);
+    return bth_tracker_admit(&from, scraped, r->request_time);
+}
+
+/* It need not wait a whole interval: it may have done nothing but share its address. */
+static int send_too_many(request_rec *r, trk_result result)
+{
+    bt_buf body;
+
+    bt_buf_init(&body, BODY_MAX);
+    trk_http_failure(&body, bth_tracker_too_many(result), BTH_TOO_MANY_MINUTES * 60, BTH_TOO_MANY_MINUTES);
+    return send_answer(r, &body);
+}
+
 /* Every announce is counted once, as what came of it. */
 static void count(const request_rec *r, trk_result result)
 {
@@ -90,10 +109,15 @@ int bth_announce_handler(request_rec *r)
     trk_announce announce;
     const char *failure = NULL;
     cat_standing standing;
+    trk_result admitted;
     cat_entry entry;
 
     if (answer != OK)
         return answer;
+    if ((admitted = admit(r, 0)) != TRK_RESULT_OK) {
+        count(r, admitted);
+        return send_too_many(r, admitted);
+    }
     if (trk_announce_parse(r->args ? r->args : "", r->args ? strlen(r->args) : 0, &announce, &failure) != APR_SUCCESS) {
         count(r, TRK_RESULT_BAD_REQUEST);
         return send_failure(r, failure, 0);
@@ -129,6 +153,7 @@ int bth_scrape_handler(request_rec *r)
     bt_infohash *hashes;
     trk_scrape *numbers;
     const char *failure = NULL;
+    trk_result admitted;
     bt_buf body;
     int count;
 
@@ -139,6 +164,8 @@ int bth_scrape_handler(request_rec *r)
     count = trk_scrape_parse(r->args ? r->args : "", r->args ? strlen(r->args) : 0, hashes, &failure);
     if (count < 0)
         return send_failure(r, failure, 0);
+    if ((admitted = admit(r, count > 0 ? count : 1)) != TRK_RESULT_OK)
+        return send_too_many(r, admitted);
     count = scrape_published(r, hashes, numbers, count);
     bt_buf_init(&body, BODY_MAX);
     trk_http_scrape(&body, hashes, numbers, count, interval_seconds());

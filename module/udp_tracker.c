@@ -46,7 +46,8 @@ typedef struct {
     waiting *waiting;
     int waiting_count;
     int must_wait; /* of the datagram in hand */
-    cat_standing standing; /* the same: what its info-hash is */
+    int was_admitted;      /* the same: it has waited, and was counted against the rate of its sender */
+    trk_result result;     /* the same: what comes of it */
     pthread_t thread;
     int has_thread;
     int wake;
@@ -122,12 +123,25 @@ static const char *find(void *baton, const bt_infohash *hash, const trk_address 
     trk_address reached = *local;
 
     (void)baton;
-    udp->standing = standing;
+    udp->result = bth_tracker_result(standing);
     if (udp->must_wait || standing != CAT_PUBLISHED)
         return bth_tracker_refusal(standing);
     reached.port = http_port(local);
     *seed_count = bth_seeds_for(NULL, &reached, client, seeds);
     return NULL;
+}
+
+static const char *admit(void *baton, const trk_address *client, int scraped, apr_time_t now)
+{
+    (void)baton;
+    udp->result = udp->was_admitted ? TRK_RESULT_OK : bth_tracker_admit(client, scraped, now);
+    return udp->result == TRK_RESULT_OK ? NULL : bth_tracker_too_many(udp->result);
+}
+
+static void decided(void *baton, apr_status_t status)
+{
+    (void)baton;
+    udp->result = trk_result_of(status);
 }
 
 /* --- datagrams ------------------------------------------------------------- */
@@ -139,7 +153,9 @@ static int answer(const bth_datagram *datagram, apr_time_t now, apr_uint64_t ran
     trk_udp tracker = {.swarms = bth_this_child()->swarms,
                        .policy = &policy,
                        .secret = bth_this_child()->shared->udp_secret,
-                       .find = find};
+                       .find = find,
+                       .admit = admit,
+                       .decided = decided};
     trk_udp_result result;
     apr_size_t length;
 
@@ -149,7 +165,7 @@ static int answer(const bth_datagram *datagram, apr_time_t now, apr_uint64_t ran
     if (udp->must_wait)
         return 0;
     if (result == TRK_UDP_ANNOUNCE || result == TRK_UDP_ERROR)
-        trk_count_announce(bth_this_child()->shared->announces, TRK_FORM_UDP, bth_tracker_result(udp->standing), now);
+        trk_count_announce(bth_this_child()->shared->announces, TRK_FORM_UDP, udp->result, now);
     if (length > 0)
         bth_batch_push(udp->batch, datagram, length);
     return 1;
@@ -189,6 +205,7 @@ static void serve_waiting(void)
     for (int i = 0; i < udp->waiting_count; i++) {
         waiting *each = &udp->waiting[i];
 
+        udp->was_admitted = 1;
         if (now >= each->until || RAND_bytes((unsigned char *)&random, sizeof random) != 1)
             continue;
         if (answer(&each->datagram, now, random))
@@ -196,6 +213,7 @@ static void serve_waiting(void)
         else
             udp->waiting[kept++] = *each;
     }
+    udp->was_admitted = 0;
     udp->waiting_count = kept;
     apr_pool_clear(udp->scratch);
 }

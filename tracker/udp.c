@@ -154,6 +154,11 @@ static void read_announce(const request *q, int peer_size, trk_announce *announc
     announce->one_family = 1;
 }
 
+static const char *refusal(const request *q, int scraped)
+{
+    return q->tracker->admit ? q->tracker->admit(q->tracker->baton, &q->from, scraped, q->now) : NULL;
+}
+
 static apr_size_t answer_announce(request *q, trk_udp_result *result)
 {
     const int peer_size = q->from.is_v6 ? 18 : 6;
@@ -161,19 +166,23 @@ static apr_size_t answer_announce(request *q, trk_udp_result *result)
     trk_address seeds[TRK_UDP_SEEDS_MAX];
     trk_announce announce;
     trk_answer told;
-    const char *failure;
+    const char *failure = refusal(q, 0);
+    apr_status_t status;
     apr_size_t peers;
     int seed_count = 0, count;
 
     read_announce(q, peer_size, &announce);
     q->from.port = announce.port;
-    failure = tracker->find(tracker->baton, &announce.hash, &q->from, q->local, seeds, &seed_count);
+    if (!failure)
+        failure = tracker->find(tracker->baton, &announce.hash, &q->from, q->local, seeds, &seed_count);
     if (failure) {
         *result = TRK_UDP_ERROR;
         return answer_error(q, failure);
     }
-    trk_swarms_announce(tracker->swarms, tracker->policy, &announce, &q->from, seeds, seed_count, q->now, q->random,
-                        &told);
+    status = trk_swarms_announce(tracker->swarms, tracker->policy, &announce, &q->from, seeds, seed_count, q->now, q->random,
+                                 &told);
+    if (tracker->decided)
+        tracker->decided(tracker->baton, status);
     begin(q, ANNOUNCE);
     put_u32(q->answer + 8, (apr_uint32_t)told.interval);
     put_u32(q->answer + 12, told.incomplete);
@@ -191,10 +200,13 @@ static apr_size_t answer_scrape(const request *q)
     const trk_udp *tracker = q->tracker;
     apr_size_t count = (q->length - HASHES) / BT_HASH_SIZE;
     unsigned char *to = q->answer + ANSWER_HEADER;
+    const char *failure;
 
-    begin(q, SCRAPE);
     if (count > TRK_UDP_SCRAPE_MAX)
         count = TRK_UDP_SCRAPE_MAX;
+    if ((failure = refusal(q, count > 0 ? (int)count : 1)) != NULL)
+        return answer_error(q, failure);
+    begin(q, SCRAPE);
     for (apr_size_t i = 0; i < count; i++, to += SCRAPE_ENTRY) {
         trk_address seeds[TRK_UDP_SEEDS_MAX];
         trk_scrape numbers = {0};

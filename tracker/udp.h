@@ -28,9 +28,20 @@ typedef struct {
      */
     const char *(*find)(void *baton, const bt_infohash *hash, const trk_address *client, const trk_address *local,
                         trk_address *seeds, int *seed_count);
+
+    /**
+     * Does the sender ask too often? Asked before anything is looked up, of those who have shown a connection id. NULL: never.
+     * @param scraped  hashes of a scrape; 0: it is an announce
+     * @return NULL if not, else the text for the client
+     */
+    const char *(*admit)(void *baton, const trk_address *client, int scraped, apr_time_t now);
+
+    /** Is told what trk_swarms_announce said of an announce that was answered. May be NULL. */
+    void (*decided)(void *baton, apr_status_t status);
     void *baton;
 } trk_udp;
 
+/* SCRAPE also if it is refused, ERROR for refused announces alone. */
 typedef enum { TRK_UDP_CONNECT, TRK_UDP_ANNOUNCE, TRK_UDP_SCRAPE, TRK_UDP_ERROR, TRK_UDP_SILENT } trk_udp_result;
 
 /**

@@ -100,7 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(memory, 0, sizeof memory);
     must(trk_swarms_format(memory, sizeof memory, secret) == APR_SUCCESS);
     must(trk_swarms_attach(&swarms, memory, sizeof memory) == APR_SUCCESS);
-    tracker = (trk_udp){swarms, &policy, secret, find, &tracker};
+    tracker = (trk_udp){.swarms = swarms, .policy = &policy, .secret = secret, .find = find, .baton = &tracker};
     while (size >= 3) {
         unsigned who = data[0];
         size_t length = (size_t)data[1] << 8 | data[2];

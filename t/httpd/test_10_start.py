@@ -42,6 +42,7 @@ NONSENSE = {
     "BTHTTPTrackerInterval": ["-1", "1ms", "often", "", None],
     "BTHTTPTrackerMemory": ["1", "-64M", "lots", "", None],
     "BTHTTPTrackerUDP": ["70000", "0", "on", "off 6969", "1.2.3:80", "[::1]", "127.0.0.1", "", None],
+    "BTHTTPTrackerRate": ["-1", "0", "often", "10001", "", None],
     "BTHTTPTrackerPrivateAddresses": ["perhaps", "", None],
 }
 

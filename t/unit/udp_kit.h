@@ -51,7 +51,7 @@ static inline void kit_world_new(kit_world *world)
         world->secret[i] = i;
     world->policy = kit_policy;
     world->failure = "no such torrent";
-    world->tracker = (trk_udp){kit_new(4 * 1024 * 1024), &world->policy, world->secret, kit_find, world};
+    world->tracker = (trk_udp){.swarms = kit_new(4 * 1024 * 1024), .policy = &world->policy, .secret = world->secret, .find = kit_find, .baton = world};
 }
 
 static inline void kit_put(unsigned char *to, uint64_t value, int bytes)
