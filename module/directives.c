@@ -62,7 +62,7 @@ const command_rec bth_commands[] = {
     AP_INIT_TAKE1("BTHTTPUploadSlots", bth_set_number, (void *)&slots_rule, RSRC_CONF, "peers served at once in one swarm, or auto"),
     AP_INIT_TAKE1("BTHTTPEncryption", bth_set_encryption, NULL, RSRC_CONF, "allow, require or off: message stream encryption of peers"),
     AP_INIT_TAKE1("BTHTTPHashThreads", bth_set_number, (void *)&threads_rule, RSRC_CONF, "hashing workers, or auto"),
-    AP_INIT_TAKE1("BTHTTPTracker", bth_set_tracker, NULL, RSRC_CONF, "closed or off"),
+    AP_INIT_TAKE1("BTHTTPTracker", bth_set_tracker, NULL, RSRC_CONF, "closed, open or off"),
     AP_INIT_TAKE1("BTHTTPTrackerInterval", bth_set_tracker_interval, NULL, RSRC_CONF, "how often peers announce"),
     AP_INIT_TAKE1("BTHTTPTrackerMemory", bth_set_tracker_memory, NULL, RSRC_CONF, "shared memory for swarms"),
     AP_INIT_TAKE_ARGV("BTHTTPTrackerUDP", bth_set_tracker_udp, NULL, RSRC_CONF, "off, or [ADDR:]PORT...: the tracker over UDP as well"),

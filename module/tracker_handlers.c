@@ -69,11 +69,12 @@ static void count(const request_rec *r, trk_result result)
     trk_count_announce(bth_this_child()->shared->announces, TRK_FORM_HTTP, result, r->request_time);
 }
 
-static int answer_announce(request_rec *r, const trk_announce *announce)
+/* This server is a seed of what it publishes, and of nothing else. */
+static int answer_announce(request_rec *r, const trk_announce *announce, trk_swarms *table)
 {
     trk_address from, local, seeds[BTH_SEEDS_MAX];
     trk_policy policy;
-    int seed_count = bth_seed_addresses(r, seeds);
+    int seed_count = table == bth_this_child()->swarms ? bth_seed_addresses(r, seeds) : 0;
     trk_answer *answer = apr_palloc(r->pool, sizeof *answer);
     apr_uint64_t random = 0;
     apr_status_t status;
@@ -84,7 +85,7 @@ static int answer_announce(request_rec *r, const trk_announce *announce)
     policy = bth_tracker_policy(&local);
     bth_wire_address(r->useragent_addr, &from);
     from.port = announce->port;
-    status = trk_swarms_announce(bth_this_child()->swarms, &policy, announce, &from, seeds, seed_count, r->request_time, random,
+    status = trk_swarms_announce(table, &policy, announce, &from, seeds, seed_count, r->request_time, random,
                                  answer);
     count(r, trk_result_of(status));
     bt_buf_init(&body, BODY_MAX);
@@ -110,6 +111,7 @@ int bth_announce_handler(request_rec *r)
     const char *failure = NULL;
     cat_standing standing;
     trk_result admitted;
+    trk_swarms *table;
     cat_entry entry;
 
     if (answer != OK)
@@ -123,28 +125,31 @@ int bth_announce_handler(request_rec *r)
         return send_failure(r, failure, 0);
     }
     standing = bth_gate_find(&announce.hash, r->pool, r->connection->current_thread, &entry);
-    if (standing != CAT_PUBLISHED) {
+    if ((table = bth_tracker_table(standing)) == NULL) {
         count(r, bth_tracker_result(standing));
         return send_failure(r, bth_tracker_refusal(standing), standing == CAT_UNKNOWN ? RETRY_MINUTES : 0);
     }
-    return answer_announce(r, &announce);
+    return answer_announce(r, &announce, table);
 }
 
-/* Only what is published is told of: scraping unknown hashes allocates nothing and shows nothing. */
-static int scrape_published(request_rec *r, bt_infohash *hashes, trk_scrape *numbers, int count)
+/* Only what may be announced is told of. Scraping unknown hashes allocates nothing; where they may be announced they have zeros. */
+static int scrape_tracked(request_rec *r, bt_infohash *hashes, trk_scrape *numbers, int count)
 {
     trk_address seeds[BTH_SEEDS_MAX];
-    int published = 0, seeding = bth_seed_addresses(r, seeds) > 0;
+    int tracked = 0, seeding = bth_seed_addresses(r, seeds) > 0;
     cat_entry entry;
 
     for (int i = 0; i < count; i++) {
-        if (bth_gate_find(&hashes[i], r->pool, r->connection->current_thread, &entry) != CAT_PUBLISHED)
+        cat_standing standing = bth_gate_find(&hashes[i], r->pool, r->connection->current_thread, &entry);
+        trk_swarms *table = bth_tracker_table(standing);
+
+        if (!table)
             continue;
-        trk_swarms_scrape(bth_this_child()->swarms, &hashes[i], r->request_time, &numbers[published]);
-        numbers[published].complete += seeding ? 1 : 0; /* this server itself */
-        hashes[published++] = hashes[i];
+        trk_swarms_scrape(table, &hashes[i], r->request_time, &numbers[tracked]);
+        numbers[tracked].complete += standing == CAT_PUBLISHED && seeding; /* this server itself */
+        hashes[tracked++] = hashes[i];
     }
-    return published;
+    return tracked;
 }
 
 int bth_scrape_handler(request_rec *r)
@@ -166,7 +171,7 @@ int bth_scrape_handler(request_rec *r)
         return send_failure(r, failure, 0);
     if ((admitted = admit(r, count > 0 ? count : 1)) != TRK_RESULT_OK)
         return send_too_many(r, admitted);
-    count = scrape_published(r, hashes, numbers, count);
+    count = scrape_tracked(r, hashes, numbers, count);
     bt_buf_init(&body, BODY_MAX);
     trk_http_scrape(&body, hashes, numbers, count, interval_seconds());
     return send_answer(r, &body);

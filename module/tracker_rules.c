@@ -103,6 +103,15 @@ const char *bth_tracker_too_many(trk_result result)
                                              : "too many requests from your network: try again later";
 }
 
+trk_swarms *bth_tracker_table(cat_standing standing)
+{
+    const bth_child *child = bth_this_child();
+
+    if (standing == CAT_PUBLISHED)
+        return child->swarms;
+    return standing == CAT_UNKNOWN ? child->unpublished : NULL;
+}
+
 const char *bth_tracker_refusal(cat_standing standing)
 {
     switch (standing) {

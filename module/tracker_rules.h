@@ -20,7 +20,13 @@ trk_result bth_tracker_admit(const trk_address *from, int scraped, apr_time_t no
 const char *bth_tracker_too_many(trk_result result);
 enum { BTH_TOO_MANY_MINUTES = 5 };
 
-/** What a client is told of an info-hash that is not published: a constant. */
+/**
+ * The table that keeps the peers of an info-hash of this standing. What is not published (BTHTTPTracker open) has memory of its own, so that
+ * it can never push out a peer of what is. @return NULL: announces of it are refused
+ */
+trk_swarms *bth_tracker_table(cat_standing standing);
+
+/** What a client is told of an info-hash that has no table: a constant. */
 const char *bth_tracker_refusal(cat_standing standing);
 
 /** As what such an announce is counted. */

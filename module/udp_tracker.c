@@ -117,15 +117,18 @@ static cat_standing standing_now(const bt_infohash *hash)
 }
 
 static const char *find(void *baton, const bt_infohash *hash, const trk_address *client, const trk_address *local,
-                        trk_address *seeds, int *seed_count)
+                        trk_swarms **swarms, trk_address *seeds, int *seed_count)
 {
     cat_standing standing = standing_now(hash);
     trk_address reached = *local;
 
     (void)baton;
     udp->result = bth_tracker_result(standing);
-    if (udp->must_wait || standing != CAT_PUBLISHED)
+    *swarms = bth_tracker_table(standing);
+    if (udp->must_wait || !*swarms)
         return bth_tracker_refusal(standing);
+    if (standing != CAT_PUBLISHED)
+        return NULL;
     reached.port = http_port(local);
     *seed_count = bth_seeds_for(NULL, &reached, client, seeds);
     return NULL;

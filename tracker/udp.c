@@ -166,6 +166,7 @@ static apr_size_t answer_announce(request *q, trk_udp_result *result)
     trk_address seeds[TRK_UDP_SEEDS_MAX];
     trk_announce announce;
     trk_answer told;
+    trk_swarms *swarms = tracker->swarms;
     const char *failure = refusal(q, 0);
     apr_status_t status;
     apr_size_t peers;
@@ -174,13 +175,12 @@ static apr_size_t answer_announce(request *q, trk_udp_result *result)
     read_announce(q, peer_size, &announce);
     q->from.port = announce.port;
     if (!failure)
-        failure = tracker->find(tracker->baton, &announce.hash, &q->from, q->local, seeds, &seed_count);
+        failure = tracker->find(tracker->baton, &announce.hash, &q->from, q->local, &swarms, seeds, &seed_count);
     if (failure) {
         *result = TRK_UDP_ERROR;
         return answer_error(q, failure);
     }
-    status = trk_swarms_announce(tracker->swarms, tracker->policy, &announce, &q->from, seeds, seed_count, q->now, q->random,
-                                 &told);
+    status = trk_swarms_announce(swarms, tracker->policy, &announce, &q->from, seeds, seed_count, q->now, q->random, &told);
     if (tracker->decided)
         tracker->decided(tracker->baton, status);
     begin(q, ANNOUNCE);
@@ -210,12 +210,13 @@ static apr_size_t answer_scrape(const request *q)
     for (apr_size_t i = 0; i < count; i++, to += SCRAPE_ENTRY) {
         trk_address seeds[TRK_UDP_SEEDS_MAX];
         trk_scrape numbers = {0};
+        trk_swarms *swarms = tracker->swarms;
         bt_infohash hash;
         int seed_count = 0;
 
         memcpy(hash.b, q->packet + HASHES + i * BT_HASH_SIZE, sizeof hash.b);
-        if (!tracker->find(tracker->baton, &hash, &q->from, q->local, seeds, &seed_count)) {
-            trk_swarms_scrape(tracker->swarms, &hash, q->now, &numbers);
+        if (!tracker->find(tracker->baton, &hash, &q->from, q->local, &swarms, seeds, &seed_count)) {
+            trk_swarms_scrape(swarms, &hash, q->now, &numbers);
             numbers.complete += seed_count > 0; /* this server itself */
         }
         put_u32(to, numbers.complete);

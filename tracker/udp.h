@@ -20,14 +20,15 @@ typedef struct {
     const unsigned char *secret; /* 16 random bytes, the same in all processes of a server and over graceful restarts */
 
     /**
-     * Is the info-hash published?
+     * May the info-hash be announced?
      * @param client      who asks; port from the announce, 0 in a scrape
+     * @param swarms      `swarms` of above before the call; set to another table if its peers are kept there
      * @param seeds       gets this server's own seeds for this client, at most TRK_UDP_SEEDS_MAX
      * @param seed_count  0 before the call
-     * @return NULL if it is, else the failure text for the client
+     * @return NULL if it may, else the failure text for the client
      */
     const char *(*find)(void *baton, const bt_infohash *hash, const trk_address *client, const trk_address *local,
-                        trk_address *seeds, int *seed_count);
+                        trk_swarms **swarms, trk_address *seeds, int *seed_count);
 
     /**
      * Does the sender ask too often? Asked before anything is looked up, of those who have shown a connection id. NULL: never.

@@ -24,9 +24,9 @@ static void must(int holds)
 
 /* Publishes half of all info-hashes, with a number of own seeds that the hash says. */
 static const char *find(void *baton, const bt_infohash *hash, const trk_address *client, const trk_address *at,
-                        trk_address *seeds, int *seed_count)
+                        trk_swarms **swarms, trk_address *seeds, int *seed_count)
 {
-    must(baton == &tracker && client && at == &local && *seed_count == 0);
+    must(baton == &tracker && client && at == &local && *swarms == tracker.swarms && *seed_count == 0);
     if (hash->b[0] & 1)
         return "not published";
     *seed_count = hash->b[1] % (TRK_UDP_SEEDS_MAX + 1);

@@ -346,6 +346,83 @@ static void test_private_addresses_are_kept_by_policy_only(void **state)
     assert_int_equal(kit_leechers(&reply), 1);
 }
 
+/* What is kept elsewhere is not found here, though it is the same socket and tracker. */
+static void test_find_names_the_table(void **state)
+{
+    kit_reply reply;
+    trk_totals totals;
+
+    world.elsewhere = kit_new(TRK_MEMORY_MIN);
+    reply = kit_announced(&world, KIT_ELSEWHERE, v4);
+    assert_int_equal(kit_leechers(&reply), 1);
+    reply = kit_announced(&world, KIT_ELSEWHERE, kit_v4(0xc0000207, 7));
+    assert_int_equal(kit_leechers(&reply), 2);
+    trk_swarms_totals(world.tracker.swarms, &totals);
+    assert_int_equal(totals.swarms, 0);
+    trk_swarms_totals(world.elsewhere, &totals);
+    assert_int_equal(totals.swarms, 1);
+    kit_free(world.elsewhere);
+}
+
+/* Admits nobody; notes what it was asked. */
+static int asked_of_an_announce, asked_of_hashes;
+
+static const char *admit_nobody(void *baton, const trk_address *client, int scraped, apr_time_t now)
+{
+    assert_ptr_equal(baton, &world);
+    assert_memory_equal(client->ip, v4.ip, 4);
+    assert_int_equal(now, kit_start);
+    asked_of_an_announce += scraped == 0;
+    asked_of_hashes += scraped;
+    return "not so fast";
+}
+
+static void test_who_is_not_admitted_gets_an_error_and_costs_nothing_more(void **state)
+{
+    unsigned char packet[16 + 200 * 20] = {0};
+    kit_reply reply;
+    uint64_t id;
+
+    asked_of_an_announce = asked_of_hashes = 0;
+    world.tracker.admit = admit_nobody;
+    id = kit_connect(&world, v4, kit_start); /* which are not limited: their senders may be forged */
+    reply = kit_announce_by(&world, id, 1, v4, kit_start);
+    assert_int_equal(reply.result, TRK_UDP_ERROR);
+    assert_int_equal(reply.length, 8 + 11);
+    assert_memory_equal(reply.bytes, "\0\0\0\3TRANnot so fast", 8 + 11);
+    kit_put(packet, id, 8);
+    kit_put(packet + 8, 2, 4);
+    reply = kit_ask(&world, packet, sizeof packet, v4, kit_start);
+    assert_int_equal(reply.result, TRK_UDP_SCRAPE); /* which is not counted among announces */
+    assert_int_equal(kit_get(reply.bytes, 4), 3);
+    assert_int_equal(asked_of_an_announce, 1);
+    assert_int_equal(asked_of_hashes, TRK_UDP_SCRAPE_MAX);
+    assert_int_equal(world.found, 0);
+    kit_announce_by(&world, id + 1, 1, v4, kit_start); /* nor is anybody asked for who has no connection id */
+    assert_int_equal(asked_of_an_announce, 1);
+}
+
+static apr_status_t was_decided;
+
+static void note_decided(void *baton, apr_status_t status)
+{
+    assert_ptr_equal(baton, &world);
+    was_decided = status;
+}
+
+static void test_what_was_decided_is_told(void **state)
+{
+    was_decided = APR_EGENERAL;
+    world.tracker.decided = note_decided;
+    kit_announced(&world, KIT_UNPUBLISHED, v4);
+    assert_int_equal(was_decided, APR_EGENERAL);
+    kit_announced(&world, 1, v4);
+    assert_int_equal(was_decided, APR_SUCCESS);
+    world.policy.allow_private_peers = 0;
+    kit_announced(&world, 1, kit_v4(0x0a000001, 6881));
+    assert_int_equal(was_decided, APR_EACCES);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -373,6 +450,9 @@ int main(void)
         TEST(test_as_many_own_seeds_as_there_can_be),
         TEST(test_find_is_told_who_asks_and_where),
         TEST(test_private_addresses_are_kept_by_policy_only),
+        TEST(test_find_names_the_table),
+        TEST(test_who_is_not_admitted_gets_an_error_and_costs_nothing_more),
+        TEST(test_what_was_decided_is_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
