@@ -1,4 +1,5 @@
 """How often one address and one network may ask the tracker: refused in the words of each wire form, counted, and nobody else's concern."""
+import struct
 from urllib.parse import quote
 
 import pytest
@@ -7,7 +8,7 @@ from bencode import decode
 from http11 import Connection
 from httpd import WELL_KNOWN, peers_of
 from test_21_udp import free_udp_port
-from udp_tracker import Refused, UdpTracker
+from udp_tracker import ANNOUNCE, Refused, UdpTracker
 
 SIZE = 2 << 20
 BURST = 100  # of BTHTTPTrackerRate 1
@@ -141,3 +142,15 @@ def test_why_a_peer_was_not_kept_is_counted_over_udp_too(serve):
             tracker.announce(b"u" * 20)
     counted = {result: n for result, n in count(server)["udp"].items() if n}
     assert counted == {"private-address": 1, "unknown": 1}
+
+
+def test_what_must_wait_is_counted_once(serve):
+    """After a reload announces over UDP wait until the file was tested again, and are looked at many times meanwhile."""
+    server = serve()
+    with UdpTracker("127.0.0.1", server.udp, source=FLOODER) as tracker:
+        tracker.connect()
+        server.graceful()
+        for count in (60, 30):
+            for _ in range(count):
+                tracker.send(struct.pack(">QI", tracker.connection, ANNOUNCE) + b"MANY" + tracker.body(server.made.hash, port=7000))
+            assert [int.from_bytes(tracker.receive()[:4], "big") for _ in range(count)] == [ANNOUNCE] * count

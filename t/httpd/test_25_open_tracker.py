@@ -1,5 +1,7 @@
 """BTHTTPTracker open: anybody's torrents as well, in memory of their own; what is published comes first."""
 import os
+import re
+from pathlib import Path
 
 import pytest
 
@@ -128,3 +130,12 @@ def test_it_can_be_closed_and_opened(serve):
     assert (A, 7001) in peers_of(server.announce(server.made.hash, port=7002, source=B)), "of what is published nothing changes"
     status = server.status()["unpublished"]
     assert set(status.values()) == {0}
+
+
+def test_memory_is_taken_as_it_is_needed(serve):
+    """Two tables of a gigabyte each, of which next to nothing is in use."""
+    server = serve(OPEN + "\nBTHTTPTrackerMemory 1G")
+    server.announce(FOREIGN, port=7001, source=A)
+    for pid in (server.pid, *server.children()):
+        status = Path(f"/proc/{pid}/status").read_text()
+        assert int(re.search(r"^RssShmem:\s+(\d+) kB", status, re.M)[1]) < 64 << 10
