@@ -87,6 +87,7 @@ static const bth_figure tracker[] = {
     SNAPSHOT("unpublished.memory_used", unpublished.memory_used, BTH_GAUGE, BTH_BYTES, "memory used for unpublished torrents, bytes"),
     SNAPSHOT("unpublished.memory_size", unpublished.memory_size, BTH_GAUGE, BTH_BYTES, "memory there is for unpublished torrents, bytes"),
     {"tracker_scrapes_refused", "scrapes refused, too many", BTH_OF_ANNOUNCES, offsetof(trk_counters, scrapes_refused), BTH_COUNTER, BTH_PLAIN, NULL, {NULL}},
+    {"tracker_udp_silent", "datagrams without an answer", BTH_OF_ANNOUNCES, offsetof(trk_counters, udp_silent), BTH_COUNTER, BTH_PLAIN, NULL, {NULL}},
     {"announces", "announces", BTH_OF_ANNOUNCES, offsetof(trk_counters, results), BTH_COUNTER, BTH_PLAIN, NULL, {&forms, &results}},
     END,
 };

@@ -169,6 +169,8 @@ static int answer(const bth_datagram *datagram, apr_time_t now, apr_uint64_t ran
         return 0;
     if (result == TRK_UDP_ANNOUNCE || result == TRK_UDP_ERROR)
         trk_count_announce(bth_this_child()->shared->announces, TRK_FORM_UDP, udp->result, now);
+    else if (result == TRK_UDP_SILENT)
+        trk_count_silence(bth_this_child()->shared->announces);
     if (length > 0)
         bth_batch_push(udp->batch, datagram, length);
     return 1;
@@ -179,6 +181,8 @@ static void keep_waiting(const bth_datagram *datagram, int socket, apr_time_t no
 {
     if (udp->waiting_count < WAITING_MAX)
         udp->waiting[udp->waiting_count++] = (waiting){*datagram, socket, now + WAIT_LIMIT};
+    else
+        trk_count_silence(bth_this_child()->shared->announces);
 }
 
 static void serve_socket(int socket)
@@ -209,8 +213,10 @@ static void serve_waiting(void)
         waiting *each = &udp->waiting[i];
 
         udp->was_admitted = 1;
-        if (now >= each->until || RAND_bytes((unsigned char *)&random, sizeof random) != 1)
+        if (now >= each->until || RAND_bytes((unsigned char *)&random, sizeof random) != 1) {
+            trk_count_silence(bth_this_child()->shared->announces);
             continue;
+        }
         if (answer(&each->datagram, now, random))
             bth_batch_send(udp->batch, udp->polls[each->socket].fd);
         else

@@ -52,6 +52,11 @@ void trk_count_refused_scrape(trk_counters *page)
     __atomic_fetch_add(&page->scrapes_refused, 1, __ATOMIC_RELAXED);
 }
 
+void trk_count_silence(trk_counters *page)
+{
+    __atomic_fetch_add(&page->udp_silent, 1, __ATOMIC_RELAXED);
+}
+
 apr_uint64_t trk_announce_rate(const trk_counters *page, apr_time_t now)
 {
     apr_uint64_t announces = 0;

@@ -12,9 +12,9 @@ enum { MAGIC = 0x4254484c /* "BTHL" */, LAYOUT = 1, LINES = 8192, SLOTS = 8 /* 6
 #define TIME_MASK (((apr_uint64_t)1 << TIME_BITS) - 1)
 #define BURST ((apr_uint64_t)TRK_RATE_BURST * APR_USEC_PER_SEC)
 
-/* A bucket is one word: a tag of its address in the upper bits, and the time (microseconds, come round after 12 days) at which it will be
- * full. That lies ahead by as long as what was taken takes to come back, so by BURST at most: a bucket that is full, and one
- * that was left alone for days, can be told by it. */
+/* A bucket is one word: a tag of its address in the upper bits, and the time (microseconds, come round after 12 days)
+ * at which it will be full. That lies ahead by as long as what was taken takes to come back, so by BURST at most: a
+ * bucket that is full, and one that was left alone for days, can be told by it. */
 typedef struct {
     apr_uint64_t slots[SLOTS];
 } line;
@@ -23,7 +23,7 @@ struct trk_limits {
     apr_uint32_t magic, layout;
     apr_uint64_t size;
     unsigned char key[APR_SIPHASH_KSIZE];
-    unsigned char lines[sizeof(line) * (LINES + 1)]; /* from the first boundary of a line on: APR's memory may begin anywhere */
+    unsigned char lines[sizeof(line) * (LINES + 1)]; /* from the first boundary on: APR's memory may begin anywhere */
 };
 
 apr_size_t trk_limits_size(void)
@@ -46,7 +46,8 @@ int trk_limits_usable(const void *memory, apr_size_t size)
 {
     const trk_limits *limits = memory;
 
-    return size >= sizeof *limits && limits->magic == MAGIC && limits->layout == LAYOUT && limits->size == sizeof *limits;
+    return size >= sizeof *limits && limits->magic == MAGIC && limits->layout == LAYOUT &&
+           limits->size == sizeof *limits;
 }
 
 static line *line_of(trk_limits *limits, apr_uint64_t hash)
@@ -56,7 +57,8 @@ static line *line_of(trk_limits *limits, apr_uint64_t hash)
     return (line *)(void *)first + hash % LINES;
 }
 
-/* Microseconds until a bucket is full. Another thread's clock may have been read a little later, and what it took then lies further ahead. */
+/* Microseconds until a bucket is full. Another thread's clock may have been read a little later, and what it took then
+ * lies further ahead. */
 static apr_uint64_t missing(apr_uint64_t slot, apr_uint64_t now)
 {
     apr_uint64_t ahead = (slot - now) & TIME_MASK;
@@ -80,7 +82,7 @@ static apr_uint64_t *find_slot(line *in, apr_uint64_t tag, apr_uint64_t now, apr
     return room ? room : &in->slots[any % SLOTS];
 }
 
-/* @param need  microseconds that it takes until what is asked for has come back. @return 0 if the bucket has not so much */
+/* @param need  microseconds until what is asked for has come back. @return 0 if the bucket has not so much */
 static int take(trk_limits *limits, apr_uint64_t hash, apr_uint64_t need, apr_uint64_t now)
 {
     const apr_uint64_t tag = hash >> TIME_BITS;
@@ -116,8 +118,9 @@ trk_result trk_limits_take(trk_limits *limits, int rate, const trk_address *from
     need = (apr_uint64_t)cost * APR_USEC_PER_SEC / (apr_uint64_t)rate;
     if (!take(limits, hash_of(limits, &normal, normal.is_v6 ? 8 : 4), need, time))
         return TRK_RESULT_RATE_ADDRESS;
-    return take(limits, hash_of(limits, &normal, normal.is_v6 ? 6 : 3), need / TRK_RATE_NETWORK, time) ? TRK_RESULT_OK
-                                                                                                    : TRK_RESULT_RATE_NETWORK;
+    return take(limits, hash_of(limits, &normal, normal.is_v6 ? 6 : 3), need / TRK_RATE_NETWORK, time)
+               ? TRK_RESULT_OK
+               : TRK_RESULT_RATE_NETWORK;
 }
 
 int trk_scrape_cost(int hashes)

@@ -1,6 +1,7 @@
-/* How often one address, and one network, may ask: token buckets in shared memory of their own, for all wire forms and all children. A
- * table of fixed size: a bucket that is full again takes no room, and when there is none one of a few is dropped, which one nobody can
- * foresee. So a flood from very many addresses makes limits wider for a moment, and costs no memory. */
+/* How often one address, and one network, may ask: token buckets in shared memory of their own, for all wire forms and
+ * all children. A table of fixed size: a bucket that is full again takes no room, and when there is none one of a few
+ * is dropped, which one nobody can foresee. So a flood from very many addresses makes limits wider for a moment, and
+ * costs no memory. */
 #ifndef TRK_LIMITS_H
 #define TRK_LIMITS_H
 
@@ -8,11 +9,11 @@
 #include "tracker/counters.h"
 
 enum {
-    TRK_RATE_DEFAULT = 10,     /* requests a second of one address (v6: of one /64) */
+    TRK_RATE_DEFAULT = 10, /* requests a second of one address (v6: of one /64) */
     TRK_RATE_MAX = 10000,
-    TRK_RATE_BURST = 100,      /* seconds for which requests may be saved up */
-    TRK_RATE_NETWORK = 16,     /* times as many of one network: v4 a /24, v6 a /48 */
-    TRK_RATE_SCRAPED = 8       /* hashes of a scrape that count as one request */
+    TRK_RATE_BURST = 100,  /* seconds for which requests may be saved up */
+    TRK_RATE_NETWORK = 16, /* times as many of one network: v4 a /24, v6 a /48 */
+    TRK_RATE_SCRAPED = 8   /* hashes of a scrape that count as one request */
 };
 
 typedef struct trk_limits trk_limits;
@@ -30,8 +31,8 @@ void trk_limits_init(void *memory, const unsigned char key[16]);
 int trk_limits_usable(const void *memory, apr_size_t size);
 
 /**
- * Takes `cost` requests from the bucket of an address and from that of its network; what is refused takes nothing from the network's, so that one address
- * cannot use up what its neighbours have. Any thread of any child, never blocks.
+ * Takes `cost` requests from the bucket of an address and from that of its network; what is refused takes nothing from
+ * the network's, so that one address cannot use up what its neighbours have. Any thread of any child, never blocks.
  * @param rate  requests a second of one address, 1 to TRK_RATE_MAX; 0: unlimited
  * @return TRK_RESULT_OK, TRK_RESULT_RATE_ADDRESS or TRK_RESULT_RATE_NETWORK
  */

@@ -149,7 +149,7 @@ def test_one_address_gets_no_further_than_its_rate(serve):
 
 
 def test_forged_senders(serve):
-    """100,000 datagrams with ids that were guessed, and half as many that are no requests: silence, nothing is kept, nothing counted, and those in whose name they
+    """100,000 datagrams with ids that were guessed, and half as many that are no requests: silence, nothing is kept, no announce counted, and those in whose name they
     came may ask as if nothing had been. Who sends them gets nothing sent anywhere but connection ids, no longer than what was asked for."""
     server = serve("BTHTTPTrackerRate 1")
     victims = [f"127.5.5.{i}" for i in range(1, 21)]
@@ -161,10 +161,11 @@ def test_forged_senders(serve):
                 tracker.send(struct.pack(">QI", i << 40 | 7, ANNOUNCE) + b"FLUD" + body)
                 if i % 2:
                     tracker.send(os.urandom(i % 150))
-                if i % WINDOW == 0:  # an answer says that all before it were read; and it is the first that there is
+                if i % WINDOW == 0 or i == MANY // len(victims) - 1:  # an answer says that all before it were read; and it is the first that there is
                     tracker.connect()
         server.honest.udp()
     after = server.status()
+    assert after["tracker_udp_silent"] - before["tracker_udp_silent"] == MANY + MANY // 2
     assert after["tracker_leechers"] == before["tracker_leechers"] == 1
     counted = {result: n for result, n in after["announces"]["udp"].items() if n}
     assert counted == {"ok": server.honest.announces["udp"]}

@@ -35,7 +35,10 @@ static apr_time_t after(apr_time_t milliseconds)
 
 static trk_address v4(uint32_t number)
 {
-    trk_address address = {{(unsigned char)(number >> 24), (unsigned char)(number >> 16), (unsigned char)(number >> 8), (unsigned char)number}, 1, 0};
+    trk_address address = {{(unsigned char)(number >> 24), (unsigned char)(number >> 16), (unsigned char)(number >> 8),
+                            (unsigned char)number},
+                           1,
+                           0};
 
     return address;
 }
@@ -43,8 +46,11 @@ static trk_address v4(uint32_t number)
 /* In 2001:db8::/32: a number of the /48, one of the /64 in it, one of the address in that. */
 static trk_address v6(unsigned network, unsigned subnet, unsigned host)
 {
-    trk_address address = {{0x20, 0x01, 0x0d, 0xb8, (unsigned char)(network >> 8), (unsigned char)network, (unsigned char)(subnet >> 8),
-                            (unsigned char)subnet, [14] = (unsigned char)(host >> 8), (unsigned char)host}, 1, 1};
+    trk_address address = {{0x20, 0x01, 0x0d, 0xb8, (unsigned char)(network >> 8), (unsigned char)network,
+                            (unsigned char)(subnet >> 8), (unsigned char)subnet, [14] = (unsigned char)(host >> 8),
+                            (unsigned char)host},
+                           1,
+                           1};
 
     return address;
 }
@@ -203,8 +209,8 @@ static void old_buckets_and_other_clocks_do_no_harm(void **state)
     }
 }
 
-/* Each of very many addresses is heard, though the table has no room for them all; and who floods beside them gets no more than
- * a little more than its rate, since buckets that are full again go first. */
+/* Each of very many addresses is heard, though the table has no room for them all; and who floods beside them gets no
+ * more than a little more than its rate, since buckets that are full again go first. */
 static void many_addresses_do_not_lift_the_limit(void **state)
 {
     trk_address flooder = v4(0x01020304);
@@ -243,7 +249,7 @@ static void threads_share_a_bucket(void **state)
     apr_size_t admitted = 0;
 
     for (uint32_t i = 0; i < 4; i++)
-        ask(state, v4(0x01020300 + i), start); /* so that each has its place: two that come first at once may take two */
+        ask(state, v4(0x01020300 + i), start); /* so that each has its place: of two at once, both might take one */
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, ask_a_lot, state), 0);
     for (int i = 0; i < THREADS; i++) {
