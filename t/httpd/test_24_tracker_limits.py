@@ -1,4 +1,6 @@
 """How often one address and one network may ask the tracker: refused in the words of each wire form, counted, and nobody else's concern."""
+import os
+import signal
 import struct
 from urllib.parse import quote
 
@@ -144,13 +146,21 @@ def test_why_a_peer_was_not_kept_is_counted_over_udp_too(serve):
     assert counted == {"private-address": 1, "unknown": 1}
 
 
-def test_what_must_wait_is_counted_once(serve):
-    """After a reload announces over UDP wait until the file was tested again, and are looked at many times meanwhile."""
+def test_what_must_wait_is_counted_once(serve, content):
+    """Announces over UDP wait until a change of the file was looked into, and are looked at several times meanwhile."""
     server = serve()
+    child = server.seeder()
     with UdpTracker("127.0.0.1", server.udp, source=FLOODER) as tracker:
         tracker.connect()
-        server.graceful()
-        for count in (60, 30):
-            for _ in range(count):
-                tracker.send(struct.pack(">QI", tracker.connection, ANNOUNCE) + b"MANY" + tracker.body(server.made.hash, port=7000))
-            assert [int.from_bytes(tracker.receive()[:4], "big") for _ in range(count)] == [ANNOUNCE] * count
+        announce = struct.pack(">QI", tracker.connection, ANNOUNCE) + b"MANY" + tracker.body(server.made.hash, port=7000)
+        os.kill(child, signal.SIGSTOP)  # so that all come at once
+        try:
+            server.put("f.bin", content(SIZE, 5))
+            for _ in range(60):
+                tracker.send(announce)
+        finally:
+            os.kill(child, signal.SIGCONT)
+        assert {tracker.receive()[8:24] for _ in range(60)} == {b"the file changed"}
+        for _ in range(30):
+            tracker.send(announce)
+        assert {tracker.receive()[8:24] for _ in range(30)} == {b"the file changed"}
