@@ -41,9 +41,9 @@ def test_peers_of_anybodys_torrent_find_each_other(serve):
         assert tracker.scrape(FOREIGN, server.made.hash, b"nobody has announced") == [(1, 0, 1), (1, 0, 0), (0, 0, 0)]
     assert peers_of(server.announce(FOREIGN, port=7001, source=A)) == {(B, 7002)}
     files = server.scrape(FOREIGN, server.made.hash, b"nobody has announced")[b"files"]
-    assert files[FOREIGN] == {b"complete": 1, b"downloaded": 0, b"incomplete": 1}
+    assert files[FOREIGN] == {b"complete": 1, b"downloaded": 0, b"downloaders": 1, b"incomplete": 1}
     assert files[server.made.hash][b"complete"] == 1
-    assert files[b"nobody has announced"] == {b"complete": 0, b"downloaded": 0, b"incomplete": 0}
+    assert files[b"nobody has announced"] == {b"complete": 0, b"downloaded": 0, b"downloaders": 0, b"incomplete": 0}
     status = server.status()
     assert (status["tracker_swarms"], status["unpublished"]["swarms"]) == (0, 1)
     assert (status["unpublished"]["seeds"], status["unpublished"]["leechers"]) == (1, 1)
