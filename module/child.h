@@ -14,6 +14,7 @@ typedef struct {
     server_rec *server;   /* the main one */
     bth_shared *shared;   /* NULL if it could not be made: plain httpd */
     trk_swarms *swarms;   /* NULL if the tracker is off */
+    trk_swarms *unpublished; /* swarms of what this server does not publish; NULL unless the tracker is open */
     cat_catalog *catalog; /* NULL if it could not be opened: plain httpd */
     seed_seeder *seeder;
     apr_uint64_t generation; /* of the configuration: as the page of counters had it when it was read */

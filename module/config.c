@@ -3,6 +3,7 @@
 #include <http_core.h>
 
 #include "module/values.h"
+#include "tracker/limits.h"
 #include "tracker/swarms.h"
 
 static bth_server_config *server_config;
@@ -23,10 +24,11 @@ void bth_server_reset(apr_pool_t *pconf)
     conf->peer_addresses = apr_array_make(pconf, 2, sizeof(trk_address));
     conf->max_peers = 2000;
     conf->max_peers_per_ip = 8;
-    conf->tracker = 1;
+    conf->tracker = BTH_TRACKER_CLOSED;
     conf->tracker_udp = apr_array_make(pconf, 2, sizeof(bth_peer_port));
     conf->tracker_interval = apr_time_from_sec(30 * 60);
     conf->tracker_memory = 64 * 1024 * 1024;
+    conf->tracker_rate = TRK_RATE_DEFAULT;
     conf->private_addresses = BTH_PRIVATE_AUTO;
     conf->token_secrets = apr_array_make(pconf, 2, sizeof(trk_secret));
     conf->token_time = apr_time_from_sec(7 * 24 * 3600);

@@ -49,6 +49,7 @@ typedef struct {
     int any_address;
 } bth_peer_port;
 
+typedef enum { BTH_TRACKER_OFF, BTH_TRACKER_CLOSED, BTH_TRACKER_OPEN } bth_tracker_mode;
 typedef enum { BTH_PRIVATE_AUTO, BTH_PRIVATE_ALLOW, BTH_PRIVATE_DENY } bth_private_policy;
 
 /* For the whole server. One of it, on the configuration pool. */
@@ -64,11 +65,12 @@ typedef struct {
     int upload_slots;        /* 0: auto */
     int hash_threads;        /* 0: auto */
     seed_encryption encryption;
-    int tracker;             /* 0: off */
+    bth_tracker_mode tracker;
     apr_array_header_t *tracker_udp; /* of bth_peer_port, each of one family */
     const char *tracker_udp_where;   /* file and line that said so, or NULL */
     apr_interval_time_t tracker_interval;
     apr_int64_t tracker_memory; /* bytes */
+    int tracker_rate;           /* requests a second of one address; 0: unlimited */
     bth_private_policy private_addresses;
     trk_redis_place *tracker_store; /* NULL: swarms are this host's alone */
     apr_array_header_t *token_secrets;   /* of trk_secret: the first makes tokens, all check them; empty: no tokens */

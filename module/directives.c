@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "module/values.h"
+#include "tracker/limits.h"
 
 const char *bth_complain(cmd_parms *cmd, const char *value, const char *what)
 {
@@ -30,6 +31,7 @@ const char *bth_read_span(cmd_parms *cmd, const char *value, apr_interval_time_t
 static const bth_number_rule max_peers_rule = {offsetof(bth_server_config, max_peers), 1, 1000000, NULL};
 static const bth_number_rule per_ip_rule = {offsetof(bth_server_config, max_peers_per_ip), 1, 1000000, NULL};
 static const bth_number_rule slots_rule = {offsetof(bth_server_config, upload_slots), 1, 100000, "auto"};
+static const bth_number_rule tracker_rate_rule = {offsetof(bth_server_config, tracker_rate), 1, TRK_RATE_MAX, "unlimited"};
 static const bth_number_rule threads_rule = {offsetof(bth_server_config, hash_threads), 1, 256, "auto"};
 
 #define DIR_CTX (OR_FILEINFO)
@@ -60,12 +62,13 @@ const command_rec bth_commands[] = {
     AP_INIT_TAKE1("BTHTTPUploadSlots", bth_set_number, (void *)&slots_rule, RSRC_CONF, "peers served at once in one swarm, or auto"),
     AP_INIT_TAKE1("BTHTTPEncryption", bth_set_encryption, NULL, RSRC_CONF, "allow, require or off: message stream encryption of peers"),
     AP_INIT_TAKE1("BTHTTPHashThreads", bth_set_number, (void *)&threads_rule, RSRC_CONF, "hashing workers, or auto"),
-    AP_INIT_TAKE1("BTHTTPTracker", bth_set_tracker, NULL, RSRC_CONF, "closed or off"),
+    AP_INIT_TAKE1("BTHTTPTracker", bth_set_tracker, NULL, RSRC_CONF, "closed, open or off"),
     AP_INIT_TAKE1("BTHTTPTrackerInterval", bth_set_tracker_interval, NULL, RSRC_CONF, "how often peers announce"),
     AP_INIT_TAKE1("BTHTTPTrackerMemory", bth_set_tracker_memory, NULL, RSRC_CONF, "shared memory for swarms"),
     AP_INIT_TAKE_ARGV("BTHTTPTrackerUDP", bth_set_tracker_udp, NULL, RSRC_CONF, "off, or [ADDR:]PORT...: the tracker over UDP as well"),
     AP_INIT_TAKE1("BTHTTPTrackerStore", bth_set_tracker_store, NULL, RSRC_CONF, "shm, or redis://... for swarms that several hosts share"),
     AP_INIT_TAKE12("BTHTTPAnnounceToken", bth_set_announce_token, NULL, RSRC_CONF, "off, a secret, or file:PATH of one, and a time: announce URLs carry a token that expires"),
     AP_INIT_TAKE_ARGV("BTHTTPTrackerGeo", bth_set_tracker_geo, NULL, RSRC_CONF, "off, or MaxMind DB files: peers of the same country and network are near"),
+    AP_INIT_TAKE1("BTHTTPTrackerRate", bth_set_number, (void *)&tracker_rate_rule, RSRC_CONF, "announces a second of one address, or unlimited"),
     AP_INIT_TAKE1("BTHTTPTrackerPrivateAddresses", bth_set_private_addresses, NULL, RSRC_CONF, "auto, allow or deny"),
     {NULL, {NULL}, NULL, 0, RAW_ARGS, NULL}};

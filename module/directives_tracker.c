@@ -21,9 +21,14 @@ const char *bth_set_tracker(cmd_parms *cmd, void *dir, const char *value)
     (void)dir;
     if (wrong)
         return wrong;
-    if (strcasecmp(value, "closed") && strcasecmp(value, "off"))
-        return bth_complain(cmd, value, "is not a mode that can be had: closed or off expected");
-    bth_server()->tracker = !strcasecmp(value, "closed");
+    if (!strcasecmp(value, "closed"))
+        bth_server()->tracker = BTH_TRACKER_CLOSED;
+    else if (!strcasecmp(value, "open"))
+        bth_server()->tracker = BTH_TRACKER_OPEN;
+    else if (!strcasecmp(value, "off"))
+        bth_server()->tracker = BTH_TRACKER_OFF;
+    else
+        return bth_complain(cmd, value, "is unknown: closed, open or off expected");
     return NULL;
 }
 

@@ -76,6 +76,7 @@ static const bth_figure tracker[] = {
     SNAPSHOT("tracker_announces", tracker.announces, BTH_COUNTER, BTH_PLAIN, "announces to swarms"),
     SNAPSHOT("tracker_announce_rate", announce_rate, BTH_GAUGE, BTH_MILLIONTHS, "announces a second"),
     SNAPSHOT("tracker_evictions", tracker.evictions, BTH_COUNTER, BTH_PLAIN, "peers that made room for others"),
+    SNAPSHOT("tracker_crowded", tracker.crowded, BTH_COUNTER, BTH_PLAIN, "peers that made room for others of their address"),
     SNAPSHOT("tracker_memory_used", tracker.memory_used, BTH_GAUGE, BTH_BYTES, "memory used, bytes"),
     SNAPSHOT("tracker_memory_size", tracker.memory_size, BTH_GAUGE, BTH_BYTES, "memory there is, bytes"),
     {"store.state", "swarms are shared with other hosts", BTH_OF_SNAPSHOT, offsetof(bth_snapshot, store.state), BTH_STATE, BTH_PLAIN,
@@ -84,6 +85,16 @@ static const bth_figure tracker[] = {
     SNAPSHOT("store.learned", store.learned, BTH_COUNTER, BTH_PLAIN, "announces learned from other hosts"),
     SNAPSHOT("store.dropped", store.dropped, BTH_COUNTER, BTH_PLAIN, "announces never told, as redis was away or slow"),
     SNAPSHOT("store.lost", store.lost, BTH_COUNTER, BTH_PLAIN, "connections to redis lost"),
+    SNAPSHOT("unpublished.swarms", unpublished.swarms, BTH_GAUGE, BTH_PLAIN, "unpublished torrents in the tracker"),
+    SNAPSHOT("unpublished.seeds", unpublished.seeds, BTH_GAUGE, BTH_PLAIN, "seeds of unpublished torrents"),
+    SNAPSHOT("unpublished.leechers", unpublished.leechers, BTH_GAUGE, BTH_PLAIN, "leechers of unpublished torrents"),
+    SNAPSHOT("unpublished.announces", unpublished.announces, BTH_COUNTER, BTH_PLAIN, "announces to unpublished swarms"),
+    SNAPSHOT("unpublished.evictions", unpublished.evictions, BTH_COUNTER, BTH_PLAIN, "peers of unpublished torrents that made room for others"),
+    SNAPSHOT("unpublished.crowded", unpublished.crowded, BTH_COUNTER, BTH_PLAIN, "the same for others of their address"),
+    SNAPSHOT("unpublished.memory_used", unpublished.memory_used, BTH_GAUGE, BTH_BYTES, "memory used for unpublished torrents, bytes"),
+    SNAPSHOT("unpublished.memory_size", unpublished.memory_size, BTH_GAUGE, BTH_BYTES, "memory there is for unpublished torrents, bytes"),
+    {"tracker_scrapes_refused", "scrapes refused, too many", BTH_OF_ANNOUNCES, offsetof(trk_counters, scrapes_refused), BTH_COUNTER, BTH_PLAIN, NULL, {NULL}},
+    {"tracker_udp_silent", "datagrams without an answer", BTH_OF_ANNOUNCES, offsetof(trk_counters, udp_silent), BTH_COUNTER, BTH_PLAIN, NULL, {NULL}},
     {"announces", "announces", BTH_OF_ANNOUNCES, offsetof(trk_counters, results), BTH_COUNTER, BTH_PLAIN, NULL, {&forms, &results}},
     END,
 };
@@ -137,7 +148,7 @@ static apr_uint64_t seconds_left(const apr_uint64_t *bytes_left, const apr_uint6
 }
 
 void bth_snapshot_take(bth_snapshot *snapshot, const seed_counters *page, const trk_counters *announces, trk_swarms *swarms,
-                       cat_catalog *catalog)
+                       trk_swarms *unpublished, cat_catalog *catalog)
 {
     apr_int64_t torrents = 0;
     apr_time_t now = seed_now();
@@ -150,6 +161,8 @@ void bth_snapshot_take(bth_snapshot *snapshot, const seed_counters *page, const 
         trk_swarms_totals(swarms, &snapshot->tracker);
         trk_swarms_shared(swarms, &snapshot->store);
     }
+    if (unpublished)
+        trk_swarms_totals(unpublished, &snapshot->unpublished);
     if (catalog && cat_count(catalog, &torrents) == APR_SUCCESS && torrents > 0)
         snapshot->torrents = (apr_uint64_t)torrents;
     snapshot->banned = (apr_uint64_t)seed_bans_count(&page->banned, now);

@@ -20,7 +20,7 @@ typedef struct {
 typedef struct {
     const seed_counters *page;
     const trk_counters *announces;
-    trk_totals tracker;
+    trk_totals tracker, unpublished; /* swarms of what is published, and of what is not */
     trk_store_counters store;
     apr_uint64_t announce_rate; /* millionths a second */
     apr_uint64_t torrents;     /* published */
@@ -36,9 +36,9 @@ typedef struct {
 
 #define BTH_UNKNOWN APR_UINT64_MAX
 
-/** Looks. `swarms` and `catalog` may be NULL. Any thread; takes the tracker's locks one by one. */
+/** Looks. `swarms`, `unpublished` and `catalog` may be NULL. Any thread; takes the tracker's locks one by one. */
 void bth_snapshot_take(bth_snapshot *snapshot, const seed_counters *page, const trk_counters *announces, trk_swarms *swarms,
-                       cat_catalog *catalog);
+                       trk_swarms *unpublished, cat_catalog *catalog);
 
 typedef enum {
     BTH_COUNTER, /* only rises, or begins anew */

@@ -79,15 +79,9 @@ static apr_status_t make_state_dir(const char *path, apr_pool_t *pool)
     return APR_SUCCESS;
 }
 
-static const char *swarms_file(apr_pool_t *pool)
+static void load_swarms(server_rec *s, trk_swarms *swarms, const char *path)
 {
-    return apr_pstrcat(pool, bth_server()->state_dir, "/swarms", NULL);
-}
-
-static void load_swarms(server_rec *s, apr_pool_t *pool)
-{
-    const char *path = swarms_file(pool);
-    apr_status_t status = trk_swarms_load(bth_own_child()->swarms, path, apr_time_now(), bth_server()->tracker_interval);
+    apr_status_t status = trk_swarms_load(swarms, path, apr_time_now(), bth_server()->tracker_interval);
 
     if (status != APR_SUCCESS && !APR_STATUS_IS_ENOENT(status))
         ap_log_error(APLOG_MARK, APLOG_INFO, status, s, "BTH0003: saved swarms in %s are damaged or old: starting empty", path);
@@ -110,24 +104,43 @@ static apr_status_t save_swarms(void *baton)
     return APR_SUCCESS;
 }
 
-static apr_status_t prepare_tracker(server_rec *s, apr_pool_t *pconf)
+/* @param file  of the state directory, where it is saved */
+static apr_status_t prepare_table(server_rec *s, apr_pool_t *pconf, const bth_table *table, const char *file, trk_swarms **swarms)
 {
-    bth_shared *shared = bth_own_child()->shared;
     saving *save = apr_palloc(pconf, sizeof *save);
-    apr_status_t status = trk_swarms_attach(&bth_own_child()->swarms, shared->swarms, shared->swarms_size);
+    apr_status_t status = trk_swarms_attach(swarms, table->memory, table->size);
 
     if (status != APR_SUCCESS)
         return status;
-    if (shared->swarms_fresh)
-        load_swarms(s, pconf);
-    if (bth_server()->tracker_store) {
-        if ((status = bth_shared_outbox(shared, s)) != APR_SUCCESS)
-            return status;
-        trk_swarms_share(bth_own_child()->swarms, shared->outbox);
-    }
-    *save = (saving){getpid(), bth_own_child()->swarms, swarms_file(pconf)};
+    *save = (saving){getpid(), *swarms, apr_pstrcat(pconf, bth_server()->state_dir, "/", file, NULL)};
+    if (table->is_fresh)
+        load_swarms(s, *swarms, save->path);
     apr_pool_cleanup_register(pconf, save, save_swarms, apr_pool_cleanup_null);
     return APR_SUCCESS;
+}
+
+/* What is announced from now on is for other hosts too; what was loaded is not new. */
+static apr_status_t share_swarms(server_rec *s, const bth_child *child)
+{
+    apr_status_t status = bth_shared_outbox(child->shared, s);
+
+    if (status == APR_SUCCESS)
+        trk_swarms_share(child->swarms, child->shared->outbox);
+    return status;
+}
+
+static apr_status_t prepare_tracker(server_rec *s, apr_pool_t *pconf)
+{
+    bth_child *child = bth_own_child();
+    apr_status_t status = APR_SUCCESS;
+
+    if (bth_server()->tracker != BTH_TRACKER_OFF)
+        status = prepare_table(s, pconf, &child->shared->swarms, "swarms", &child->swarms);
+    if (status == APR_SUCCESS && child->swarms && bth_server()->tracker_store)
+        status = share_swarms(s, child);
+    if (status == APR_SUCCESS && bth_server()->tracker == BTH_TRACKER_OPEN)
+        status = prepare_table(s, pconf, &child->shared->unpublished, "swarms-unpublished", &child->unpublished);
+    return status;
 }
 
 /* Without what the children share there is plain httpd, and one message that says so. */
@@ -154,13 +167,13 @@ int bth_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serv
         return degrade(s, APR_EGENERAL, "no random numbers");
     if ((status = make_state_dir(bth_server()->state_dir, ptemp)) != APR_SUCCESS)
         return degrade(s, status, apr_pstrcat(ptemp, "cannot make the state directory ", bth_server()->state_dir, NULL));
-    status = bth_shared_prepare(&shared, s, (apr_size_t)bth_server()->tracker_memory);
+    status = bth_shared_prepare(&shared, s, (apr_size_t)bth_server()->tracker_memory, bth_server()->tracker == BTH_TRACKER_OPEN);
     if (status != APR_SUCCESS)
         return degrade(s, status, "cannot make shared memory");
     bth_own_child()->shared = shared;
     __atomic_store_n(&shared->counters->configured, (apr_uint64_t)seed_now(), __ATOMIC_RELAXED);
     bth_own_child()->generation = __atomic_add_fetch(&shared->counters->generation, 1, __ATOMIC_RELAXED);
-    if (bth_server()->tracker && (status = prepare_tracker(s, pconf)) != APR_SUCCESS)
+    if ((status = prepare_tracker(s, pconf)) != APR_SUCCESS)
         return degrade(s, status, "cannot use the table of swarms");
     if (bth_shared_listen(shared, s, bth_server()->peer_ports) != APR_SUCCESS ||
         bth_shared_listen_udp(shared, s, bth_udp_ports(ptemp), bth_server()->tracker_udp_where) != APR_SUCCESS)

@@ -46,7 +46,7 @@ static int status_section(request_rec *r, int flags)
         return DECLINED;
     if (!plain)
         ap_rputs("<hr />\n<h2>BitTorrent (mod_bthttp)</h2>\n<dl>\n", r);
-    bth_snapshot_take(&snapshot, child->shared->counters, child->shared->announces, child->swarms, child->catalog);
+    bth_snapshot_take(&snapshot, child->shared->counters, child->shared->announces, child->swarms, child->unpublished, child->catalog);
     while (bth_row_next(&snapshot, &row))
         if (plain || !bth_row_is_idle(&row))
             add_row(r, plain, bth_row_name(&row, name), bth_row_label(&row, label), bth_row_text(&row, text));

@@ -57,8 +57,27 @@ static apr_status_t prepare_announces(bth_shared *shared, apr_pool_t *pool)
     return APR_SUCCESS;
 }
 
-/* The old segment stays mapped: children of the last generation may still use it. */
-static apr_status_t remake_swarms(bth_shared *shared, apr_size_t size, apr_pool_t *pool)
+static apr_status_t prepare_limits(bth_shared *shared, apr_pool_t *pool)
+{
+    unsigned char key[16];
+    apr_status_t status;
+    void *memory;
+
+    if (shared->limits && trk_limits_usable(shared->limits, shared->limits_size))
+        return APR_SUCCESS;
+    if (RAND_bytes(key, sizeof key) != 1)
+        return APR_EGENERAL;
+    if ((status = make_segment(&memory, trk_limits_size(), pool)) != APR_SUCCESS)
+        return status;
+    trk_limits_init(memory, key);
+    shared->limits = memory;
+    shared->limits_size = trk_limits_size();
+    return APR_SUCCESS;
+}
+
+/* The old segment stays mapped: children of the last generation may still use it. A fresh one is zeroed by the kernel, and
+ * what is never used of it never takes memory. */
+static apr_status_t remake_table(bth_table *table, apr_size_t size, apr_pool_t *pool)
 {
     trk_swarms *old = NULL, *new = NULL;
     unsigned char key[16];
@@ -69,36 +88,32 @@ static apr_status_t remake_swarms(bth_shared *shared, apr_size_t size, apr_pool_
         return APR_EGENERAL;
     if ((status = make_segment(&memory, size, pool)) != APR_SUCCESS)
         return status;
-    memset(memory, 0, size);
     if ((status = trk_swarms_format(memory, size, key)) != APR_SUCCESS)
         return status;
     if ((status = trk_swarms_attach(&new, memory, size)) != APR_SUCCESS)
         return status;
-    if (shared->swarms && trk_swarms_attach(&old, shared->swarms, shared->swarms_size) == APR_SUCCESS) {
+    if (table->memory && trk_swarms_attach(&old, table->memory, table->size) == APR_SUCCESS) {
         trk_swarms_copy(new, old, apr_time_now());
         trk_swarms_detach(old);
     }
     trk_swarms_detach(new);
-    shared->swarms_fresh = old == NULL;
-    shared->swarms = memory;
-    shared->swarms_size = size;
+    *table = (bth_table){memory, size, old == NULL};
     return APR_SUCCESS;
 }
 
-static apr_status_t prepare_swarms(bth_shared *shared, apr_size_t size, apr_pool_t *pool)
+static apr_status_t prepare_table(bth_table *table, apr_size_t size, apr_pool_t *pool)
 {
     trk_swarms *view = NULL;
 
-    if (shared->swarms && shared->swarms_size == size &&
-        trk_swarms_attach(&view, shared->swarms, size) == APR_SUCCESS) {
+    if (table->memory && table->size == size && trk_swarms_attach(&view, table->memory, size) == APR_SUCCESS) {
         trk_swarms_detach(view);
-        shared->swarms_fresh = 0;
+        table->is_fresh = 0;
         return APR_SUCCESS;
     }
-    return remake_swarms(shared, size, pool);
+    return remake_table(table, size, pool);
 }
 
-apr_status_t bth_shared_prepare(bth_shared **result, server_rec *s, apr_size_t swarms_size)
+apr_status_t bth_shared_prepare(bth_shared **result, server_rec *s, apr_size_t table_size, int is_open)
 {
     apr_pool_t *pool = s->process->pool;
     bth_shared *shared = ap_retained_data_get(RETAINED_KEY);
@@ -114,7 +129,11 @@ apr_status_t bth_shared_prepare(bth_shared **result, server_rec *s, apr_size_t s
     if (status == APR_SUCCESS)
         status = prepare_announces(shared, pool);
     if (status == APR_SUCCESS)
-        status = prepare_swarms(shared, swarms_size, pool);
+        status = prepare_limits(shared, pool);
+    if (status == APR_SUCCESS)
+        status = prepare_table(&shared->swarms, table_size, pool);
+    if (status == APR_SUCCESS && is_open)
+        status = prepare_table(&shared->unpublished, table_size, pool);
     if (status == APR_SUCCESS && !shared->names && (status = make_segment(&memory, sizeof *shared->names, pool)) == APR_SUCCESS) {
         memset(memory, 0, sizeof *shared->names);
         shared->names = memory;

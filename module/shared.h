@@ -9,6 +9,7 @@
 #include "seeder/counters.h"
 #include "seeder/mailbox.h"
 #include "tracker/counters.h"
+#include "tracker/limits.h"
 #include "tracker/swarms.h"
 
 enum { BTH_NAMES_MAX = 256, BTH_NAME_ADDRESSES = 4 };
@@ -26,6 +27,13 @@ typedef struct {
     bth_name_slot slots[BTH_NAMES_MAX];
 } bth_names;
 
+/* A table of swarms. */
+typedef struct {
+    void *memory; /* NULL: none was made */
+    apr_size_t size; /* bytes */
+    int is_fresh;    /* just made: saved swarms may be loaded */
+} bth_table;
+
 /* Plain data; a module with another layout makes a new one under another key. */
 typedef struct {
     seed_mailbox *mailbox;
@@ -33,9 +41,10 @@ typedef struct {
     apr_size_t counters_size; /* bytes */
     trk_counters *announces;
     apr_size_t announces_size; /* bytes */
-    void *swarms;
-    apr_size_t swarms_size; /* bytes */
-    int swarms_fresh;       /* just made: saved swarms may be loaded */
+    trk_limits *limits;
+    apr_size_t limits_size; /* bytes */
+    bth_table swarms;
+    bth_table unpublished; /* swarms of what this server does not publish, with BTHTTPTracker open */
     bth_names *names;
     bth_listeners listeners; /* of BTHTTPPeerPorts */
     bth_listeners udp;       /* of BTHTTPTrackerUDP */
@@ -47,10 +56,11 @@ typedef struct {
 
 /**
  * Finds or makes all of it; a segment of another size or layout is made anew and filled from the old one.
- * @param process_pool  lives as long as the parent
+ * @param table_size  bytes of each table of swarms
+ * @param is_open     is there to be one for what is not published? If not, one that there is is left alone
  * @return what went wrong first, logged
  */
-apr_status_t bth_shared_prepare(bth_shared **shared, server_rec *s, apr_size_t swarms_size);
+apr_status_t bth_shared_prepare(bth_shared **shared, server_rec *s, apr_size_t table_size, int is_open);
 
 /** Finds or makes the outbox of BTHTTPTrackerStore. */
 apr_status_t bth_shared_outbox(bth_shared *shared, server_rec *s);

@@ -46,7 +46,7 @@ static int send_page(request_rec *r, const char *type, writer *write, int has_to
     apr_size_t length;
     void *copy;
 
-    bth_snapshot_take(&snapshot, child->shared->counters, child->shared->announces, child->swarms, child->catalog);
+    bth_snapshot_take(&snapshot, child->shared->counters, child->shared->announces, child->swarms, child->unpublished, child->catalog);
     if (has_top)
         bth_top_find(&snapshot, r->pool, child->swarms, child->catalog);
     bt_buf_init(&body, BODY_MAX);

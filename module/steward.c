@@ -107,7 +107,10 @@ static void keep_swarms(apr_time_t *expired, unsigned *turn)
         return;
     *expired = apr_time_now();
     bth_load_sample(child->shared->counters);
-    trk_swarms_expire(child->swarms, (*turn)++, *expired, bth_server()->tracker_interval);
+    trk_swarms_expire(child->swarms, *turn, *expired, bth_server()->tracker_interval);
+    if (child->unpublished)
+        trk_swarms_expire(child->unpublished, *turn, *expired, bth_server()->tracker_interval);
+    ++*turn;
 }
 
 /* What waits at the seeder goes first, and interrupts a rest, but hastens nothing else. */

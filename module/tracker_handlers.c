@@ -39,17 +39,37 @@ static int send_failure(request_rec *r, const char *reason, int retry_minutes)
     return send_answer(r, &body);
 }
 
+/* @param scraped  hashes of a scrape; 0: it is an announce */
+static trk_result admit(request_rec *r, int scraped)
+{
+    trk_address from;
+
+    bth_wire_address(r->useragent_addr, &from);
+    return bth_tracker_admit(&from, scraped, r->request_time);
+}
+
+/* It need not wait a whole interval: it may have done nothing but share its address. */
+static int send_too_many(request_rec *r, trk_result result)
+{
+    bt_buf body;
+
+    bt_buf_init(&body, BODY_MAX);
+    trk_http_failure(&body, bth_tracker_too_many(result), BTH_TOO_MANY_MINUTES * 60, BTH_TOO_MANY_MINUTES);
+    return send_answer(r, &body);
+}
+
 /* Every announce is counted once, as what came of it. */
 static void count(const request_rec *r, trk_result result)
 {
     trk_count_announce(bth_this_child()->shared->announces, TRK_FORM_HTTP, result, r->request_time);
 }
 
-static int answer_announce(request_rec *r, const trk_announce *announce)
+/* This server is a seed of what it publishes, and of nothing else. */
+static int answer_announce(request_rec *r, const trk_announce *announce, trk_swarms *table)
 {
     trk_address from, local, seeds[BTH_SEEDS_MAX];
     trk_policy policy;
-    int seed_count = bth_seed_addresses(r, seeds);
+    int seed_count = table == bth_this_child()->swarms ? bth_seed_addresses(r, seeds) : 0;
     trk_answer answer; /* 5 KB, for which the request's pool would have to grow */
     apr_status_t status;
     bt_buf body;
@@ -58,8 +78,7 @@ static int answer_announce(request_rec *r, const trk_announce *announce)
     policy = bth_tracker_policy(&local);
     bth_wire_address(r->useragent_addr, &from);
     from.port = announce->port;
-    status = trk_swarms_announce(bth_this_child()->swarms, &policy, announce, &from, seeds, seed_count, r->request_time,
-                                 bth_random(), &answer);
+    status = trk_swarms_announce(table, &policy, announce, &from, seeds, seed_count, r->request_time, bth_random(), &answer);
     count(r, trk_result_of(status));
     bt_buf_init(&body, BODY_MAX);
     trk_http_answer(&body, announce, &answer, &from);
@@ -83,37 +102,46 @@ int bth_announce_handler(request_rec *r)
     trk_announce announce;
     const char *failure = NULL;
     cat_standing standing;
+    trk_result admitted;
+    trk_swarms *table;
     cat_entry entry;
 
     if (answer != OK)
         return answer;
+    if ((admitted = admit(r, 0)) != TRK_RESULT_OK) {
+        count(r, admitted);
+        return send_too_many(r, admitted);
+    }
     if (trk_announce_parse(r->args ? r->args : "", r->args ? strlen(r->args) : 0, &announce, &failure) != APR_SUCCESS) {
         count(r, TRK_RESULT_BAD_REQUEST);
         return send_failure(r, failure, 0);
     }
     standing = bth_gate_find(&announce.hash, r->pool, r->connection->current_thread, &entry);
-    if (standing != CAT_PUBLISHED) {
+    if ((table = bth_tracker_table(standing)) == NULL) {
         count(r, bth_tracker_result(standing));
         return send_failure(r, bth_tracker_refusal(standing), standing == CAT_UNKNOWN ? RETRY_MINUTES : 0);
     }
-    return answer_announce(r, &announce);
+    return answer_announce(r, &announce, table);
 }
 
-/* Only what is published is told of: scraping unknown hashes allocates nothing and shows nothing. */
-static int scrape_published(request_rec *r, bt_infohash *hashes, trk_scrape *numbers, int count)
+/* Only what may be announced is told of. Scraping unknown hashes allocates nothing; where they may be announced they have zeros. */
+static int scrape_tracked(request_rec *r, bt_infohash *hashes, trk_scrape *numbers, int count)
 {
     trk_address seeds[BTH_SEEDS_MAX];
-    int published = 0, seeding = bth_seed_addresses(r, seeds) > 0;
+    int tracked = 0, seeding = bth_seed_addresses(r, seeds) > 0;
     cat_entry entry;
 
     for (int i = 0; i < count; i++) {
-        if (bth_gate_find(&hashes[i], r->pool, r->connection->current_thread, &entry) != CAT_PUBLISHED)
+        cat_standing standing = bth_gate_find(&hashes[i], r->pool, r->connection->current_thread, &entry);
+        trk_swarms *table = bth_tracker_table(standing);
+
+        if (!table)
             continue;
-        trk_swarms_scrape(bth_this_child()->swarms, &hashes[i], r->request_time, &numbers[published]);
-        numbers[published].complete += seeding ? 1 : 0; /* this server itself */
-        hashes[published++] = hashes[i];
+        trk_swarms_scrape(table, &hashes[i], r->request_time, &numbers[tracked]);
+        numbers[tracked].complete += standing == CAT_PUBLISHED && seeding; /* this server itself */
+        hashes[tracked++] = hashes[i];
     }
-    return published;
+    return tracked;
 }
 
 int bth_scrape_handler(request_rec *r)
@@ -122,6 +150,7 @@ int bth_scrape_handler(request_rec *r)
     bt_infohash *hashes;
     trk_scrape *numbers;
     const char *failure = NULL;
+    trk_result admitted;
     bt_buf body;
     int count;
 
@@ -132,7 +161,9 @@ int bth_scrape_handler(request_rec *r)
     count = trk_scrape_parse(r->args ? r->args : "", r->args ? strlen(r->args) : 0, hashes, &failure);
     if (count < 0)
         return send_failure(r, failure, 0);
-    count = scrape_published(r, hashes, numbers, count);
+    if ((admitted = admit(r, count > 0 ? count : 1)) != TRK_RESULT_OK)
+        return send_too_many(r, admitted);
+    count = scrape_tracked(r, hashes, numbers, count);
     bt_buf_init(&body, BODY_MAX);
     trk_http_scrape(&body, hashes, numbers, count, interval_seconds());
     return send_answer(r, &body);

@@ -1,11 +1,18 @@
 #include "module/tracker_rules.h"
 
+#include <httpd.h>
+#include <http_config.h>
+#include <http_log.h>
+
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "module/child.h"
 #include "module/geo.h"
 #include "module/seed_address.h"
 #include "tracker/client.h"
+
+APLOG_USE_MODULE(bthttp);
 
 static int allows_private(const trk_address *local)
 {
@@ -62,6 +69,49 @@ trk_policy bth_tracker_policy(const trk_address *local)
                          .spare_origin = is_saturated(page)};
 
     return policy;
+}
+
+/* Once in a while is enough: the counters tell the rest. */
+static void say_too_many(const trk_address *from, apr_time_t now)
+{
+    static apr_time_t said;
+    apr_time_t last = __atomic_load_n(&said, __ATOMIC_RELAXED);
+    char text[INET6_ADDRSTRLEN] = "";
+
+    if ((last && now - last < apr_time_from_sec(600)) ||
+        !__atomic_compare_exchange_n(&said, &last, now, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        return;
+    inet_ntop(from->is_v6 ? AF_INET6 : AF_INET, from->ip, text, sizeof text);
+    ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, bth_this_child()->server,
+                 "BTH0096: BTHTTPTrackerRate: %s or its network announces more often than it may, and is refused for a while", text);
+}
+
+trk_result bth_tracker_admit(const trk_address *from, int scraped, apr_time_t now)
+{
+    bth_shared *shared = bth_this_child()->shared;
+    trk_result result = trk_limits_take(shared->limits, bth_server()->tracker_rate, from, trk_scrape_cost(scraped), now);
+
+    if (result == TRK_RESULT_OK)
+        return result;
+    if (scraped > 0)
+        trk_count_refused_scrape(shared->announces);
+    say_too_many(from, now);
+    return result;
+}
+
+const char *bth_tracker_too_many(trk_result result)
+{
+    return result == TRK_RESULT_RATE_ADDRESS ? "too many requests from your address: try again later"
+                                             : "too many requests from your network: try again later";
+}
+
+trk_swarms *bth_tracker_table(cat_standing standing)
+{
+    const bth_child *child = bth_this_child();
+
+    if (standing == CAT_PUBLISHED)
+        return child->swarms;
+    return standing == CAT_UNKNOWN ? child->unpublished : NULL;
 }
 
 const char *bth_tracker_refusal(cat_standing standing)

@@ -47,7 +47,8 @@ typedef struct {
     waiting *waiting;
     int waiting_count;
     int must_wait; /* of the datagram in hand */
-    cat_standing standing; /* the same: what its info-hash is */
+    int was_admitted;      /* the same: it has waited, and was counted against the rate of its sender */
+    trk_result result;     /* the same: what comes of it */
     pthread_t thread;
     int has_thread;
     int wake;
@@ -117,24 +118,40 @@ static cat_standing standing_now(const bt_infohash *hash)
 }
 
 static const char *find(void *baton, const bt_infohash *hash, const trk_address *client, const trk_address *local,
-                        trk_address *seeds, int *seed_count)
+                        trk_swarms **swarms, trk_address *seeds, int *seed_count)
 {
     cat_standing standing = standing_now(hash);
     trk_address reached = *local;
 
     (void)baton;
-    udp->standing = standing;
-    if (udp->must_wait || standing != CAT_PUBLISHED)
+    udp->result = bth_tracker_result(standing);
+    *swarms = bth_tracker_table(standing);
+    if (udp->must_wait || !*swarms)
         return bth_tracker_refusal(standing);
+    if (standing != CAT_PUBLISHED)
+        return NULL;
     reached.port = http_port(local);
     *seed_count = bth_seeds_for(NULL, &reached, client, seeds);
     return NULL;
 }
 
-static const char *admit(void *baton, const bt_infohash *hash, const char *url, apr_size_t length, apr_time_t now)
+static const char *authorize(void *baton, const bt_infohash *hash, const char *url, apr_size_t length, apr_time_t now)
 {
     (void)baton;
     return bth_token_refusal(hash, url, length, now);
+}
+
+static const char *admit(void *baton, const trk_address *client, int scraped, apr_time_t now)
+{
+    (void)baton;
+    udp->result = udp->was_admitted ? TRK_RESULT_OK : bth_tracker_admit(client, scraped, now);
+    return udp->result == TRK_RESULT_OK ? NULL : bth_tracker_too_many(udp->result);
+}
+
+static void decided(void *baton, apr_status_t status)
+{
+    (void)baton;
+    udp->result = trk_result_of(status);
 }
 
 /* --- datagrams ------------------------------------------------------------- */
@@ -147,7 +164,9 @@ static int answer(const bth_datagram *datagram, apr_time_t now, apr_uint64_t ran
                        .policy = &policy,
                        .secret = bth_this_child()->shared->udp_secret,
                        .find = find,
-                       .admit = admit};
+                       .admit = admit,
+                       .decided = decided,
+                       .authorize = authorize};
     trk_udp_result result;
     apr_size_t length;
 
@@ -159,7 +178,9 @@ static int answer(const bth_datagram *datagram, apr_time_t now, apr_uint64_t ran
     if (result == TRK_UDP_REFUSED)
         trk_count_announce(bth_this_child()->shared->announces, TRK_FORM_UDP, TRK_RESULT_TOKEN, now);
     else if (result == TRK_UDP_ANNOUNCE || result == TRK_UDP_ERROR)
-        trk_count_announce(bth_this_child()->shared->announces, TRK_FORM_UDP, bth_tracker_result(udp->standing), now);
+        trk_count_announce(bth_this_child()->shared->announces, TRK_FORM_UDP, udp->result, now);
+    else if (result == TRK_UDP_SILENT)
+        trk_count_silence(bth_this_child()->shared->announces);
     if (length > 0)
         bth_batch_push(udp->batch, datagram, length);
     return 1;
@@ -170,6 +191,8 @@ static void keep_waiting(const bth_datagram *datagram, int socket, apr_time_t no
 {
     if (udp->waiting_count < WAITING_MAX)
         udp->waiting[udp->waiting_count++] = (waiting){*datagram, socket, now + WAIT_LIMIT};
+    else
+        trk_count_silence(bth_this_child()->shared->announces);
 }
 
 static void serve_socket(int socket)
@@ -199,13 +222,17 @@ static void serve_waiting(void)
     for (int i = 0; i < udp->waiting_count; i++) {
         waiting *each = &udp->waiting[i];
 
-        if (now >= each->until || RAND_bytes((unsigned char *)&random, sizeof random) != 1)
+        udp->was_admitted = 1;
+        if (now >= each->until || RAND_bytes((unsigned char *)&random, sizeof random) != 1) {
+            trk_count_silence(bth_this_child()->shared->announces);
             continue;
+        }
         if (answer(&each->datagram, now, random))
             bth_batch_send(udp->batch, udp->polls[each->socket].fd);
         else
             udp->waiting[kept++] = *each;
     }
+    udp->was_admitted = 0;
     udp->waiting_count = kept;
     apr_pool_clear(udp->scratch);
 }

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-enum { MAGIC = 0x42544854 /* "BTHT" */, LAYOUT = 1, SECOND_SHIFT = 32 };
+enum { MAGIC = 0x42544854 /* "BTHT" */, LAYOUT = 2, SECOND_SHIFT = 32 };
 
 apr_size_t trk_counters_size(void)
 {
@@ -47,6 +47,16 @@ void trk_count_announce(trk_counters *page, trk_form form, trk_result result, ap
     count_second(page, second_of(now));
 }
 
+void trk_count_refused_scrape(trk_counters *page)
+{
+    __atomic_fetch_add(&page->scrapes_refused, 1, __ATOMIC_RELAXED);
+}
+
+void trk_count_silence(trk_counters *page)
+{
+    __atomic_fetch_add(&page->udp_silent, 1, __ATOMIC_RELAXED);
+}
+
 apr_uint64_t trk_announce_rate(const trk_counters *page, apr_time_t now)
 {
     apr_uint64_t announces = 0;
@@ -89,6 +99,8 @@ const char *trk_result_name(trk_result result)
         [TRK_RESULT_PRIVATE] = "private-address",
         [TRK_RESULT_FULL] = "full",
         [TRK_RESULT_FAILED] = "failed",
+        [TRK_RESULT_RATE_ADDRESS] = "rate-address",
+        [TRK_RESULT_RATE_NETWORK] = "rate-network",
     };
 
     return names[result];

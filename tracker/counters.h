@@ -20,6 +20,8 @@ typedef enum {
     TRK_RESULT_PRIVATE,     /* a private address that is not taken: answered, but not kept */
     TRK_RESULT_FULL,        /* no memory left: answered, but not kept */
     TRK_RESULT_FAILED,      /* its swarms cannot be locked any more */
+    TRK_RESULT_RATE_ADDRESS, /* too many from its address */
+    TRK_RESULT_RATE_NETWORK, /* too many from its network */
     TRK_RESULTS
 } trk_result;
 
@@ -29,6 +31,8 @@ typedef struct {
     apr_uint32_t magic, layout;
     apr_uint64_t size;
     apr_uint64_t results[TRK_FORMS][TRK_RESULTS];
+    apr_uint64_t scrapes_refused; /* too many from their address or network */
+    apr_uint64_t udp_silent;      /* datagrams that got no answer: mostly from who has no connection id */
     apr_uint64_t seconds[TRK_RATE_SLOTS]; /* a second (the upper half, its low 32 bits) and the announces in it, by its number */
 } trk_counters;
 
@@ -43,6 +47,12 @@ int trk_counters_usable(const void *memory, apr_size_t size);
 
 /** Counts one announce. Any thread of any child, never blocks. */
 void trk_count_announce(trk_counters *page, trk_form form, trk_result result, apr_time_t now);
+
+/** Counts a scrape that was too much for its address or network. Any thread of any child, never blocks. */
+void trk_count_refused_scrape(trk_counters *page);
+
+/** Counts a datagram that gets no answer. Any thread of any child, never blocks. */
+void trk_count_silence(trk_counters *page);
 
 /** Announces of every form and result in the last minute, in millionths a second; the second that `now` is in is not counted. */
 apr_uint64_t trk_announce_rate(const trk_counters *page, apr_time_t now);

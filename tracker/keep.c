@@ -59,8 +59,10 @@ static apr_status_t keep(trk_swarms *view, trk_keeping *how, trk_peer *peer)
         trk_peer_remove(view, shard, ref, search.place, search.index);
     } else {
         complete(swarm, how, peer, 0);
-        if (search.same_address >= TRK_PER_ADDRESS)
+        if (search.same_address >= TRK_PER_ADDRESS) {
             trk_peer_remove(view, shard, ref, search.oldest_place, search.oldest_index);
+            view->shards[shard].crowded++;
+        }
     }
     status = trk_peer_add(view, shard, ref, peer);
     trk_swarm_settle(view, shard, ref);

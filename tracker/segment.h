@@ -18,7 +18,7 @@
 #include "tracker/swarms.h"
 
 enum {
-    TRK_LAYOUT_VERSION = 2,
+    TRK_LAYOUT_VERSION = 3,
     TRK_BLOCK_SIZE = 128,
     TRK_SHARDS = 128,
     TRK_FANOUT = TRK_BLOCK_SIZE / 4, /* block numbers in a block */
@@ -48,7 +48,7 @@ typedef struct {
     uint32_t dirty; /* its blocks are being changed */
     trk_heads index;
     uint32_t swarms, seeds, leechers;
-    uint64_t evictions, announces;
+    uint64_t evictions, announces, crowded;
 } __attribute__((aligned(TRK_BLOCK_SIZE))) trk_shard;
 
 typedef struct {

@@ -191,6 +191,7 @@ void trk_swarms_totals(trk_swarms *swarms, trk_totals *totals)
         totals->seeds += shard->seeds;
         totals->leechers += shard->leechers;
         totals->evictions += shard->evictions;
+        totals->crowded += shard->crowded;
         totals->announces += shard->announces;
         trk_shard_unlock(swarms, i);
     }

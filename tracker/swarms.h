@@ -112,7 +112,9 @@ void trk_swarms_drop(trk_swarms *swarms, const bt_infohash *hash);
 void trk_swarms_expire(trk_swarms *swarms, unsigned turn, apr_time_t now, apr_time_t interval);
 
 typedef struct {
-    apr_uint64_t swarms, seeds, leechers, evictions, announces, memory_used, memory_size;
+    apr_uint64_t swarms, seeds, leechers, announces, memory_used, memory_size;
+    apr_uint64_t evictions; /* live peers that were dropped because the memory was full */
+    apr_uint64_t crowded;   /* and because their address had too many in the swarm */
 } trk_totals;
 
 void trk_swarms_totals(trk_swarms *swarms, trk_totals *totals);

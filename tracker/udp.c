@@ -181,11 +181,16 @@ static apr_size_t read_url(const request *q, char url[URL_MAX])
     return length;
 }
 
-static const char *refusal_of(const request *q, const bt_infohash *hash)
+static const char *unauthorized(const request *q, const bt_infohash *hash)
 {
     char url[URL_MAX];
 
-    return q->tracker->admit ? q->tracker->admit(q->tracker->baton, hash, url, read_url(q, url), q->now) : NULL;
+    return q->tracker->authorize ? q->tracker->authorize(q->tracker->baton, hash, url, read_url(q, url), q->now) : NULL;
+}
+
+static const char *refusal(const request *q, int scraped)
+{
+    return q->tracker->admit ? q->tracker->admit(q->tracker->baton, &q->from, scraped, q->now) : NULL;
 }
 
 static apr_size_t answer_announce(request *q, trk_udp_result *result)
@@ -195,23 +200,27 @@ static apr_size_t answer_announce(request *q, trk_udp_result *result)
     trk_address seeds[TRK_UDP_SEEDS_MAX];
     trk_announce announce;
     trk_answer told;
-    const char *failure;
+    trk_swarms *swarms = tracker->swarms;
+    const char *failure = refusal(q, 0);
+    apr_status_t status;
     apr_size_t peers;
     int seed_count = 0, count;
 
     read_announce(q, peer_size, &announce);
     q->from.port = announce.port;
-    if ((failure = refusal_of(q, &announce.hash)) != NULL) {
+    if (!failure && (failure = unauthorized(q, &announce.hash)) != NULL) {
         *result = TRK_UDP_REFUSED;
         return answer_error(q, failure);
     }
-    failure = tracker->find(tracker->baton, &announce.hash, &q->from, q->local, seeds, &seed_count);
+    if (!failure)
+        failure = tracker->find(tracker->baton, &announce.hash, &q->from, q->local, &swarms, seeds, &seed_count);
     if (failure) {
         *result = TRK_UDP_ERROR;
         return answer_error(q, failure);
     }
-    trk_swarms_announce(tracker->swarms, tracker->policy, &announce, &q->from, seeds, seed_count, q->now, q->random,
-                        &told);
+    status = trk_swarms_announce(swarms, tracker->policy, &announce, &q->from, seeds, seed_count, q->now, q->random, &told);
+    if (tracker->decided)
+        tracker->decided(tracker->baton, status);
     begin(q, ANNOUNCE);
     put_u32(q->answer + 8, (apr_uint32_t)told.interval);
     put_u32(q->answer + 12, told.incomplete);
@@ -223,26 +232,30 @@ static apr_size_t answer_announce(request *q, trk_udp_result *result)
     return ANNOUNCE_HEADER + peers;
 }
 
-/* What is not published, or needs a URL to be admitted, has zeros, for the answers have no names. */
+/* What is not published, or needs a URL to be authorized, has zeros, for the answers have no names. */
 static apr_size_t answer_scrape(const request *q)
 {
     const trk_udp *tracker = q->tracker;
     apr_size_t count = (q->length - HASHES) / BT_HASH_SIZE;
     unsigned char *to = q->answer + ANSWER_HEADER;
+    const char *failure;
 
-    begin(q, SCRAPE);
     if (count > TRK_UDP_SCRAPE_MAX)
         count = TRK_UDP_SCRAPE_MAX;
+    if ((failure = refusal(q, count > 0 ? (int)count : 1)) != NULL)
+        return answer_error(q, failure);
+    begin(q, SCRAPE);
     for (apr_size_t i = 0; i < count; i++, to += SCRAPE_ENTRY) {
         trk_address seeds[TRK_UDP_SEEDS_MAX];
         trk_scrape numbers = {0};
+        trk_swarms *swarms = tracker->swarms;
         bt_infohash hash;
         int seed_count = 0;
 
         memcpy(hash.b, q->packet + HASHES + i * BT_HASH_SIZE, sizeof hash.b);
-        if (!(tracker->admit && tracker->admit(tracker->baton, &hash, "", 0, q->now)) &&
-            !tracker->find(tracker->baton, &hash, &q->from, q->local, seeds, &seed_count)) {
-            trk_swarms_scrape(tracker->swarms, &hash, q->now, &numbers);
+        if (!(tracker->authorize && tracker->authorize(tracker->baton, &hash, "", 0, q->now)) &&
+            !tracker->find(tracker->baton, &hash, &q->from, q->local, &swarms, seeds, &seed_count)) {
+            trk_swarms_scrape(swarms, &hash, q->now, &numbers);
             numbers.complete += seed_count > 0; /* this server itself */
         }
         put_u32(to, numbers.complete);

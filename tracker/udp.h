@@ -20,25 +20,36 @@ typedef struct {
     const unsigned char *secret; /* 16 random bytes, the same in all processes of a server and over graceful restarts */
 
     /**
-     * Is the info-hash published?
+     * May the info-hash be announced?
      * @param client      who asks; port from the announce, 0 in a scrape
+     * @param swarms      `swarms` of above before the call; set to another table if its peers are kept there
      * @param seeds       gets this server's own seeds for this client, at most TRK_UDP_SEEDS_MAX
      * @param seed_count  0 before the call
-     * @return NULL if it is, else the failure text for the client
+     * @return NULL if it may, else the failure text for the client
      */
     const char *(*find)(void *baton, const bt_infohash *hash, const trk_address *client, const trk_address *local,
-                        trk_address *seeds, int *seed_count);
-    void *baton;
+                        trk_swarms **swarms, trk_address *seeds, int *seed_count);
+
+    /**
+     * Does the sender ask too often? Asked before anything is looked up, of those who have shown a connection id. NULL: never.
+     * @param scraped  hashes of a scrape; 0: it is an announce
+     * @return NULL if not, else the text for the client
+     */
+    const char *(*admit)(void *baton, const trk_address *client, int scraped, apr_time_t now);
+
+    /** Is told what trk_swarms_announce said of an announce that was answered. May be NULL. */
+    void (*decided)(void *baton, apr_status_t status);
 
     /**
      * May who asks by this URL (BEP 41: path and query; "" if it was not told, as in scrapes) be told of the info-hash? Called before
      * `find`, with the same baton. May be NULL: everybody may.
      * @return NULL, or the failure text for the client
      */
-    const char *(*admit)(void *baton, const bt_infohash *hash, const char *url, apr_size_t length, apr_time_t now);
+    const char *(*authorize)(void *baton, const bt_infohash *hash, const char *url, apr_size_t length, apr_time_t now);
+    void *baton;
 } trk_udp;
 
-/* TRK_UDP_REFUSED: an announce that was not admitted; TRK_UDP_ERROR: one that `find` has refused. */
+/* REFUSED: an announce that was not authorized; ERROR: one that was refused otherwise; SCRAPE also if it is refused. */
 typedef enum { TRK_UDP_CONNECT, TRK_UDP_ANNOUNCE, TRK_UDP_SCRAPE, TRK_UDP_ERROR, TRK_UDP_REFUSED, TRK_UDP_SILENT } trk_udp_result;
 
 /**

@@ -24,9 +24,9 @@ static void must(int holds)
 
 /* Publishes half of all info-hashes, with a number of own seeds that the hash says. */
 static const char *find(void *baton, const bt_infohash *hash, const trk_address *client, const trk_address *at,
-                        trk_address *seeds, int *seed_count)
+                        trk_swarms **swarms, trk_address *seeds, int *seed_count)
 {
-    must(baton == &tracker && client && at == &local && *seed_count == 0);
+    must(baton == &tracker && client && at == &local && *swarms == tracker.swarms && *seed_count == 0);
     if (hash->b[0] & 1)
         return "not published";
     *seed_count = hash->b[1] % (TRK_UDP_SEEDS_MAX + 1);
@@ -36,14 +36,14 @@ static const char *find(void *baton, const bt_infohash *hash, const trk_address 
 }
 
 /* Lets in whoever says no URL, or one that begins with a slash; reads every byte of it. */
-static const char *admit(void *baton, const bt_infohash *hash, const char *url, size_t length, apr_time_t at)
+static const char *authorize(void *baton, const bt_infohash *hash, const char *url, size_t length, apr_time_t at)
 {
     unsigned sum = 0;
 
     must(baton == &tracker && hash && at == now && length <= 1024);
     for (size_t i = 0; i < length; i++)
         sum += (unsigned char)url[i];
-    return sum > 0 && url[0] != '/' ? "not admitted" : NULL;
+    return sum > 0 && url[0] != '/' ? "not authorized" : NULL;
 }
 
 static uint32_t number_at(const unsigned char *bytes)
@@ -112,7 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(memory, 0, sizeof memory);
     must(trk_swarms_format(memory, sizeof memory, secret) == APR_SUCCESS);
     must(trk_swarms_attach(&swarms, memory, sizeof memory) == APR_SUCCESS);
-    tracker = (trk_udp){swarms, &policy, secret, find, &tracker, admit};
+    tracker = (trk_udp){.swarms = swarms, .policy = &policy, .secret = secret, .find = find, .baton = &tracker, .authorize = authorize};
     while (size >= 3) {
         unsigned who = data[0];
         size_t length = (size_t)data[1] << 8 | data[2];

@@ -47,6 +47,7 @@ NONSENSE = {
     "BTHTTPAnnounceToken": ["short", "file:", "file:/nonexistent/file", "0123456789abcdef soon", "0123456789abcdef 1s",
                             "0123456789abcdef -1h", "0123456789abcdef 1000000h", "off 1h", "", None],
     "BTHTTPTrackerGeo": ["/nonexistent", "/etc/passwd", "/", "off /x", "", None],
+    "BTHTTPTrackerRate": ["-1", "0", "often", "10001", "", None],
     "BTHTTPTrackerPrivateAddresses": ["perhaps", "", None],
 }
 

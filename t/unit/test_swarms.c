@@ -402,6 +402,7 @@ static void test_time_wraps_and_goes_back(void **state)
 
 static void test_an_address_has_so_many_ports(void **state)
 {
+    trk_totals totals;
     trk_answer answer;
     uint32_t others = 30;
 
@@ -422,6 +423,9 @@ static void test_an_address_has_so_many_ports(void **state)
     assert_int_equal(answer.complete + answer.incomplete, others + 2 * TRK_PER_ADDRESS);
     answer = say(1, kit_v4(0xc6330001, 1), 5, TRK_EVENT_NONE, 300 * second);
     assert_int_equal(kit_names(&answer, kit_v4(0xc6330000, 1)), 1);
+    trk_swarms_totals(swarms, &totals);
+    assert_int_equal(totals.crowded, 2 * (2000 - TRK_PER_ADDRESS));
+    assert_int_equal(totals.evictions, 0);
 }
 
 static void test_drop(void **state)

@@ -67,6 +67,22 @@ static void each_result_is_counted_by_itself(void **state)
         assert_int_equal(page->results[TRK_FORM_HTTP][result], result + 1);
 }
 
+static void what_is_no_announce_does_not_count_as_one(void **state)
+{
+    trk_counters *page = *state;
+
+    for (int i = 0; i < 3; i++)
+        trk_count_refused_scrape(page);
+    for (int i = 0; i < 5; i++)
+        trk_count_silence(page);
+    assert_int_equal(page->scrapes_refused, 3);
+    assert_int_equal(page->udp_silent, 5);
+    assert_int_equal(trk_announce_rate(page, after(1)), 0);
+    for (int form = 0; form < TRK_FORMS; form++)
+        for (int result = 0; result < TRK_RESULTS; result++)
+            assert_int_equal(page->results[form][result], 0);
+}
+
 static void statuses_are_results(void **state)
 {
     (void)state;
@@ -143,6 +159,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_page_of_another_layout_is_not_used, make_page, free_page),
         cmocka_unit_test(names_differ),
         cmocka_unit_test_setup_teardown(each_result_is_counted_by_itself, make_page, free_page),
+        cmocka_unit_test_setup_teardown(what_is_no_announce_does_not_count_as_one, make_page, free_page),
         cmocka_unit_test(statuses_are_results),
         cmocka_unit_test_setup_teardown(the_rate_is_that_of_the_last_full_minute, make_page, free_page),
         cmocka_unit_test_setup_teardown(a_steady_rate_is_told, make_page, free_page),

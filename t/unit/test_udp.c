@@ -257,19 +257,19 @@ static void test_longer_packets_and_unknown_options_are_passed_over(void **state
     assert_int_equal(kit_ask(&world, packet, sizeof packet, v4, kit_start).length, 20);
 }
 
-static char admitted_url[1024];
-static size_t admitted_length;
+static char told_url[1024];
+static size_t told_length;
 
-static const char *admit_tokens(void *baton, const bt_infohash *hash, const char *url, apr_size_t length, apr_time_t now)
+static const char *authorize_tokens(void *baton, const bt_infohash *hash, const char *url, apr_size_t length, apr_time_t now)
 {
     bt_infohash asked = kit_hash(1);
 
     assert_ptr_equal(baton, &world);
     assert_true(bt_infohash_equal(hash, &asked));
     assert_int_equal(now, kit_start);
-    assert_true(length <= sizeof admitted_url);
-    memcpy(admitted_url, url, length);
-    admitted_length = length;
+    assert_true(length <= sizeof told_url);
+    memcpy(told_url, url, length);
+    told_length = length;
     return length >= 5 && memcmp(url + length - 5, "token", 5) == 0 ? NULL : "no token";
 }
 
@@ -283,12 +283,12 @@ static kit_reply ask_with_options(const void *options, size_t length)
 }
 
 /* BEP 41: the path and query of the tracker's URL, in as many parts as it takes. */
-static void test_the_url_in_the_options_decides_who_is_admitted(void **state)
+static void test_the_url_in_the_options_decides_who_is_authorized(void **state)
 {
     static const struct {
         const char *bytes;
         size_t length, url;
-        int admitted;
+        int authorized;
     } options[] = {{"", 0, 0, 0},
                    {"\x02\x0f/announce/token", 17, 15, 1},
                    {"\x01\x63\x02xy\x02\x0a/announce/\x01\x02\x05token\0\x02\x01x", 29, 15, 1},
@@ -297,15 +297,15 @@ static void test_the_url_in_the_options_decides_who_is_admitted(void **state)
                    {"\x02\x06token", 7, 0, 0},        /* cut off */
                    {"\x02\x05token\x02", 8, 5, 1}};
 
-    world.tracker.admit = admit_tokens;
+    world.tracker.authorize = authorize_tokens;
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
         int found = world.found;
         kit_reply reply = ask_with_options(options[i].bytes, options[i].length);
 
-        assert_int_equal(reply.result, options[i].admitted ? TRK_UDP_ANNOUNCE : TRK_UDP_REFUSED);
-        assert_int_equal(world.found - found, options[i].admitted);
-        assert_int_equal(admitted_length, options[i].url);
-        if (!options[i].admitted)
+        assert_int_equal(reply.result, options[i].authorized ? TRK_UDP_ANNOUNCE : TRK_UDP_REFUSED);
+        assert_int_equal(world.found - found, options[i].authorized);
+        assert_int_equal(told_length, options[i].url);
+        if (!options[i].authorized)
             assert_memory_equal(reply.bytes, "\0\0\0\x03TRANno token", 16);
     }
 }
@@ -319,9 +319,9 @@ static void test_a_url_longer_than_any_of_ours_is_cut_between_options(void **sta
         options[i * 257 + 1] = 255;
         memset(options + i * 257 + 2, 'a' + i, 255);
     }
-    world.tracker.admit = admit_tokens;
+    world.tracker.authorize = authorize_tokens;
     assert_int_equal(ask_with_options(options, sizeof options).result, TRK_UDP_REFUSED);
-    assert_int_equal(admitted_length, 4 * 255);
+    assert_int_equal(told_length, 4 * 255);
 }
 
 static void test_unknown_actions_are_silence(void **state)
@@ -413,6 +413,83 @@ static void test_private_addresses_are_kept_by_policy_only(void **state)
     assert_int_equal(kit_leechers(&reply), 1);
 }
 
+/* What is kept elsewhere is not found here, though it is the same socket and tracker. */
+static void test_find_names_the_table(void **state)
+{
+    kit_reply reply;
+    trk_totals totals;
+
+    world.elsewhere = kit_new(TRK_MEMORY_MIN);
+    reply = kit_announced(&world, KIT_ELSEWHERE, v4);
+    assert_int_equal(kit_leechers(&reply), 1);
+    reply = kit_announced(&world, KIT_ELSEWHERE, kit_v4(0xc0000207, 7));
+    assert_int_equal(kit_leechers(&reply), 2);
+    trk_swarms_totals(world.tracker.swarms, &totals);
+    assert_int_equal(totals.swarms, 0);
+    trk_swarms_totals(world.elsewhere, &totals);
+    assert_int_equal(totals.swarms, 1);
+    kit_free(world.elsewhere);
+}
+
+/* Admits nobody; notes what it was asked. */
+static int asked_of_an_announce, asked_of_hashes;
+
+static const char *admit_nobody(void *baton, const trk_address *client, int scraped, apr_time_t now)
+{
+    assert_ptr_equal(baton, &world);
+    assert_memory_equal(client->ip, v4.ip, 4);
+    assert_int_equal(now, kit_start);
+    asked_of_an_announce += scraped == 0;
+    asked_of_hashes += scraped;
+    return "not so fast";
+}
+
+static void test_who_is_not_admitted_gets_an_error_and_costs_nothing_more(void **state)
+{
+    unsigned char packet[16 + 200 * 20] = {0};
+    kit_reply reply;
+    uint64_t id;
+
+    asked_of_an_announce = asked_of_hashes = 0;
+    world.tracker.admit = admit_nobody;
+    id = kit_connect(&world, v4, kit_start); /* which are not limited: their senders may be forged */
+    reply = kit_announce_by(&world, id, 1, v4, kit_start);
+    assert_int_equal(reply.result, TRK_UDP_ERROR);
+    assert_int_equal(reply.length, 8 + 11);
+    assert_memory_equal(reply.bytes, "\0\0\0\3TRANnot so fast", 8 + 11);
+    kit_put(packet, id, 8);
+    kit_put(packet + 8, 2, 4);
+    reply = kit_ask(&world, packet, sizeof packet, v4, kit_start);
+    assert_int_equal(reply.result, TRK_UDP_SCRAPE); /* which is not counted among announces */
+    assert_int_equal(kit_get(reply.bytes, 4), 3);
+    assert_int_equal(asked_of_an_announce, 1);
+    assert_int_equal(asked_of_hashes, TRK_UDP_SCRAPE_MAX);
+    assert_int_equal(world.found, 0);
+    kit_announce_by(&world, id + 1, 1, v4, kit_start); /* nor is anybody asked for who has no connection id */
+    assert_int_equal(asked_of_an_announce, 1);
+}
+
+static apr_status_t was_decided;
+
+static void note_decided(void *baton, apr_status_t status)
+{
+    assert_ptr_equal(baton, &world);
+    was_decided = status;
+}
+
+static void test_what_was_decided_is_told(void **state)
+{
+    was_decided = APR_EGENERAL;
+    world.tracker.decided = note_decided;
+    kit_announced(&world, KIT_UNPUBLISHED, v4);
+    assert_int_equal(was_decided, APR_EGENERAL);
+    kit_announced(&world, 1, v4);
+    assert_int_equal(was_decided, APR_SUCCESS);
+    world.policy.allow_private_peers = 0;
+    kit_announced(&world, 1, kit_v4(0x0a000001, 6881));
+    assert_int_equal(was_decided, APR_EACCES);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -433,7 +510,7 @@ int main(void)
         TEST(test_without_a_port_nothing_is_kept_but_peers_are_told),
         TEST(test_an_announce_of_fewer_than_98_bytes_is_silence),
         TEST(test_longer_packets_and_unknown_options_are_passed_over),
-        TEST(test_the_url_in_the_options_decides_who_is_admitted),
+        TEST(test_the_url_in_the_options_decides_who_is_authorized),
         TEST(test_a_url_longer_than_any_of_ours_is_cut_between_options),
         TEST(test_unknown_actions_are_silence),
         TEST(test_what_is_not_published_is_an_error_byte_for_byte),
@@ -442,6 +519,9 @@ int main(void)
         TEST(test_as_many_own_seeds_as_there_can_be),
         TEST(test_find_is_told_who_asks_and_where),
         TEST(test_private_addresses_are_kept_by_policy_only),
+        TEST(test_find_names_the_table),
+        TEST(test_who_is_not_admitted_gets_an_error_and_costs_nothing_more),
+        TEST(test_what_was_decided_is_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

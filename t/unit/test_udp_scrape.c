@@ -151,18 +151,18 @@ static void test_what_is_behind_the_longest_request_does_not_matter(void **state
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-static const char *admit_nobody(void *baton, const bt_infohash *hash, const char *url, apr_size_t length, apr_time_t now)
+static const char *authorize_nobody(void *baton, const bt_infohash *hash, const char *url, apr_size_t length, apr_time_t now)
 {
     assert_int_equal(length, 0);
     return "no";
 }
 
-static void test_who_is_not_admitted_is_told_zeros(void **state)
+static void test_who_is_not_authorized_is_told_zeros(void **state)
 {
     kit_reply reply;
 
     kit_announced(&world, 1, v4);
-    world.tracker.admit = admit_nobody;
+    world.tracker.authorize = authorize_nobody;
     reply = scrape(1, 2, 0);
     assert_int_equal(reply.result, TRK_UDP_SCRAPE);
     assert_int_equal(reply.length, 8 + 2 * ENTRY);
@@ -176,7 +176,7 @@ int main(void)
         TEST(test_scrape_byte_for_byte),
         TEST(test_the_server_itself_is_counted),
         TEST(test_what_is_not_published_has_zeros),
-        TEST(test_who_is_not_admitted_is_told_zeros),
+        TEST(test_who_is_not_authorized_is_told_zeros),
         TEST(test_a_scrape_of_74_is_answered_whole),
         TEST(test_of_more_than_74_the_first_are_answered),
         TEST(test_half_a_hash_is_passed_over),

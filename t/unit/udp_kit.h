@@ -6,7 +6,7 @@
 #include "swarms_kit.h"
 #include "tracker/udp.h"
 
-enum { KIT_UNPUBLISHED = 999, KIT_PACKET = 2048 };
+enum { KIT_UNPUBLISHED = 999, KIT_ELSEWHERE = 998, KIT_PACKET = 2048 };
 
 static const trk_address kit_local = {{198, 51, 100, 1}, 6969, 0};
 
@@ -16,6 +16,7 @@ typedef struct {
     trk_policy policy;
     unsigned char secret[16];
     const char *failure; /* for the unpublished one */
+    trk_swarms *elsewhere; /* the table of another one, if there is one */
     trk_address seeds[TRK_UDP_SEEDS_MAX];
     int seed_count;
     trk_address client, local;
@@ -29,16 +30,19 @@ typedef struct {
 } kit_reply;
 
 static inline const char *kit_find(void *baton, const bt_infohash *hash, const trk_address *client,
-                                   const trk_address *local, trk_address *seeds, int *seed_count)
+                                   const trk_address *local, trk_swarms **swarms, trk_address *seeds, int *seed_count)
 {
     kit_world *world = baton;
-    bt_infohash unpublished = kit_hash(KIT_UNPUBLISHED);
+    bt_infohash unpublished = kit_hash(KIT_UNPUBLISHED), elsewhere = kit_hash(KIT_ELSEWHERE);
 
     world->found++;
     world->client = *client;
     world->local = *local;
+    assert_ptr_equal(*swarms, world->tracker.swarms);
     if (bt_infohash_equal(hash, &unpublished))
         return world->failure;
+    if (world->elsewhere && bt_infohash_equal(hash, &elsewhere))
+        *swarms = world->elsewhere;
     memcpy(seeds, world->seeds, (size_t)world->seed_count * sizeof *seeds);
     *seed_count = world->seed_count;
     return NULL;
@@ -51,7 +55,7 @@ static inline void kit_world_new(kit_world *world)
         world->secret[i] = i;
     world->policy = kit_policy;
     world->failure = "no such torrent";
-    world->tracker = (trk_udp){kit_new(4 * 1024 * 1024), &world->policy, world->secret, kit_find, world, NULL};
+    world->tracker = (trk_udp){.swarms = kit_new(4 * 1024 * 1024), .policy = &world->policy, .secret = world->secret, .find = kit_find, .baton = world};
 }
 
 static inline void kit_put(unsigned char *to, uint64_t value, int bytes)
