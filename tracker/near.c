@@ -6,90 +6,132 @@
 enum {
     LOOKS = 16,  /* records looked at for each that is wanted */
     NEAREST = 2, /* steps of nearness: 2: the same /24 or /48; 1: the same /16 or /32 */
-    BLOCKS_MAX = TRK_NUMWANT_MAX * LOOKS / 5 + 1
+    RUN = 4,     /* blocks in a row that are looked at together: their numbers are in one node */
+    BLOCKS_MAX = TRK_NUMWANT_MAX * LOOKS / 5 + 2 * RUN,
+    IN_BLOCK_BITS = 4, /* of the number of what is met; above them is the number of the block */
+    MET_MAX = BLOCKS_MAX * 5 + 10
 };
+_Static_assert(TRK_FANOUT % RUN == 0, "a run never spans two nodes");
+_Static_assert(BLOCKS_MAX << IN_BLOCK_BITS <= UINT16_MAX && TRK_PEERS_SPACE / TRK_RECORD4 <= 1 << IN_BLOCK_BITS,
+               "what is met is numbered in 16 bits");
 
-/* Of all that were met so near, each is held with the same chance (reservoir sampling). */
+/* What is near, as nothing else is known of it: by the first 8 bytes of a record. */
 typedef struct {
-    uint32_t met;
-    trk_near held;
-} reservoir;
+    uint64_t self, mask, nearest_mask;
+} nearness;
 
-static int nearness(const unsigned char *record, const trk_peer *self)
+/* What was looked at, and of that all that is so near. */
+typedef struct {
+    const unsigned char *blocks[BLOCKS_MAX]; /* the first record of each */
+    uint32_t counts[BLOCKS_MAX];             /* records in it */
+    uint32_t block_count, size;              /* bytes of a record */
+    uint32_t met[NEAREST];
+    uint16_t records[NEAREST][MET_MAX]; /* block * each + record */
+} look;
+
+static uint64_t load(const unsigned char *bytes)
 {
-    apr_size_t step = self->is_v6 ? 4 : 2;
+    uint64_t word;
 
-    if (memcmp(record, self->wire, step) != 0)
-        return 0;
-    if (self->is_v6)
-        return memcmp(record + step, self->wire + step, 2) == 0 ? NEAREST : 1;
-    return record[step] == self->wire[step] ? NEAREST : 1;
+    memcpy(&word, bytes, sizeof word);
+    return word;
 }
 
-static void hold(reservoir *of, const unsigned char *record, uint32_t want, trk_asking *asking)
+static nearness nearness_to(const trk_peer *self)
 {
-    uint64_t place = of->met++;
+    static const unsigned char same[2][2][8] = {{{255, 255}, {255, 255, 255}},
+                                                {{255, 255, 255, 255}, {255, 255, 255, 255, 255, 255}}};
+    nearness to = {load(self->wire), load(same[self->is_v6][0]), load(same[self->is_v6][1])};
 
-    if (place >= want)
-        place = trk_random(&asking->random) % of->met;
-    else
-        of->held.count++;
-    if (place < want)
-        of->held.records[place] = record;
+    return to;
 }
 
-static void look(const unsigned char *record, trk_place place, uint32_t want, trk_asking *asking,
-                 reservoir levels[NEAREST])
+/* Every record costs the same few instructions, near or not: of thousands none can be told beforehand. */
+static void look_at_block(look *at, uint32_t block, const nearness *to)
 {
-    int how = nearness(record, asking->self);
-    trk_peer peer;
+    const unsigned char *record = at->blocks[block];
+    uint32_t met = at->met[0], met_nearest = at->met[1];
 
-    if (how == 0)
-        return;
-    trk_record_read(record, place, &peer);
-    if (trk_fits(&peer, asking))
-        hold(&levels[how - 1], record, want, asking);
+    for (uint32_t i = 0; i < at->counts[block]; i++, record += at->size) {
+        uint64_t differs = load(record) ^ to->self;
+        unsigned is_near = (differs & to->mask) == 0, is_nearest = (differs & to->nearest_mask) == 0;
+
+        at->records[0][met] = at->records[1][met_nearest] = (uint16_t)(block << IN_BLOCK_BITS | i);
+        met += is_near - is_nearest;
+        met_nearest += is_nearest;
+    }
+    at->met[0] = met;
+    at->met[1] = met_nearest;
 }
 
-/* Picks `picks` of the set's blocks, one of each of as many strata, and fetches them from memory side by side. */
-static void pick_blocks(const trk_swarms *view, const trk_swarm *swarm, trk_place place, uint64_t blocks, uint64_t picks,
-                        trk_asking *asking, const unsigned char *records[], uint32_t first[])
+/* Picks runs of blocks and has them fetched from memory side by side. */
+static void pick_blocks(look *at, const trk_swarms *view, const trk_set *set, trk_place place, uint32_t want,
+                        uint64_t *random)
 {
-    for (uint64_t i = 0; i < picks; i++) {
-        uint64_t start = blocks * i / picks, length = blocks * (i + 1) / picks - start;
+    const uint32_t each = trk_set_per_block(place), blocks = trk_set_blocks(place, set->count), runs = (blocks + RUN - 1) / RUN;
+    uint32_t picked[BLOCKS_MAX / RUN], picks = (want * LOOKS + each * RUN - 1) / (each * RUN);
 
-        first[i] = (uint32_t)(start + trk_random(&asking->random) % length) * trk_set_per_block(place);
-        records[i] = trk_set_record(view, swarm, place, first[i]);
-        __builtin_prefetch(records[i]);
-        __builtin_prefetch(records[i] + 64);
+    if (picks > runs)
+        picks = runs;
+    trk_pick(runs, picks, 0, random, picked);
+    for (uint32_t i = 0; i < picks; i++) {
+        uint32_t first = picked[i] * RUN, end = blocks - first < RUN ? blocks : first + RUN;
+        const trk_ref *refs = trk_array_at(view, &set->root, blocks, first);
+
+        for (uint32_t block = first; block < end; block++) {
+            const trk_peers *peers = trk_block(view, refs[block - first]);
+
+            at->blocks[at->block_count] = peers->records;
+            at->counts[at->block_count++] = block + 1 < blocks ? each : set->count - block * each;
+            trk_fetch(peers->records);
+        }
+    }
+}
+
+static unsigned mark_of(const unsigned char *record)
+{
+    return (unsigned)((uintptr_t)record / 4 * 0x9e3779b97f4a7c15 >> 56);
+}
+
+/* Of those that are equally near, each has the same chance. */
+static void draw_near(look *at, int level, trk_place place, uint32_t want, trk_asking *asking, trk_near *near)
+{
+    uint32_t left = at->met[level];
+    uint16_t *records = at->records[level];
+
+    while (left > 0 && near->count < want) {
+        uint32_t drawn = trk_random_below(&asking->random, left);
+        unsigned number = records[drawn];
+        const unsigned char *record =
+            at->blocks[number >> IN_BLOCK_BITS] + (number & ((1 << IN_BLOCK_BITS) - 1)) * at->size;
+
+        records[drawn] = records[--left];
+        if (!trk_fits(record, place, asking))
+            continue;
+        near->marks[mark_of(record) / 64] |= (uint64_t)1 << mark_of(record) % 64;
+        near->records[near->count++] = record;
     }
 }
 
 void trk_near_find(const trk_swarms *view, const trk_swarm *swarm, trk_place place, uint32_t want, trk_asking *asking,
                    trk_near *near)
 {
-    const uint32_t count = trk_place_count(swarm, place), each = trk_set_per_block(place), size = TRK_PEERS_SPACE / each;
-    const unsigned char *records[BLOCKS_MAX];
-    uint32_t first[BLOCKS_MAX];
-    uint64_t blocks = trk_set_blocks(place, count), picks = ((uint64_t)want * LOOKS + each - 1) / each;
-    reservoir levels[NEAREST];
+    const nearness to = nearness_to(asking->self);
+    look at;
 
-    near->count = 0;
-    for (int i = 0; i < NEAREST; i++)
-        levels[i].met = levels[i].held.count = 0;
-    if (picks > blocks)
-        picks = blocks;
-    pick_blocks(view, swarm, place, blocks, picks, asking, records, first);
-    for (uint64_t i = 0; i < picks; i++)
-        for (uint32_t j = 0; j < each && first[i] + j < count; j++)
-            look(records[i] + j * size, place, want, asking, levels);
+    at.size = trk_record_size(place);
+    at.met[0] = at.met[1] = at.block_count = 0;
+    pick_blocks(&at, view, &swarm->sets[place], place, want, &asking->random);
+    for (uint32_t i = 0; i < at.block_count; i++)
+        look_at_block(&at, i, &to);
     for (int level = NEAREST - 1; level >= 0; level--)
-        for (uint32_t i = 0; i < levels[level].held.count && near->count < want; i++)
-            near->records[near->count++] = levels[level].held.records[i];
+        draw_near(&at, level, place, want, asking, near);
 }
 
 int trk_near_has(const trk_near *near, const unsigned char *record)
 {
+    if (!(near->marks[mark_of(record) / 64] >> mark_of(record) % 64 & 1))
+        return 0;
     for (uint32_t i = 0; i < near->count; i++)
         if (near->records[i] == record)
             return 1;

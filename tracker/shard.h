@@ -23,13 +23,31 @@ typedef struct {
     uint64_t random;     /* changes with each use; 0: nothing is replaced when the memory is full */
     int says_completed;  /* the announce's event */
     int counts;          /* count a completion in `downloaded` */
+    trk_ref swarm;       /* set to where the peer was kept */
 } trk_keeping;
 
 /** Under the lock of the hash's shard. @return APR_SUCCESS, APR_ENOSPC */
 apr_status_t trk_keep(trk_swarms *view, trk_keeping *how, trk_peer *peer);
 
+/** Mixes all bits of a number into all bits. */
+static inline uint64_t trk_mix(uint64_t number)
+{
+    number = (number ^ number >> 30) * 0xbf58476d1ce4e5b9; /* splitmix64 */
+    number = (number ^ number >> 27) * 0x94d049bb133111eb;
+    return number ^ number >> 31;
+}
+
 /** The next of a row of random numbers. */
-uint64_t trk_random(uint64_t *state);
+static inline uint64_t trk_random(uint64_t *state)
+{
+    return trk_mix(*state += 0x9e3779b97f4a7c15);
+}
+
+/** A random number below `limit`, which fits into 32 bits. */
+static inline uint32_t trk_random_below(uint64_t *state, uint64_t limit)
+{
+    return (uint32_t)((trk_random(state) >> 32) * limit >> 32);
+}
 
 /* --- replace.c --- */
 
@@ -67,8 +85,21 @@ typedef struct {
 /** Fills the answer's peers; swarm may be NULL. */
 void trk_select(const trk_swarms *view, const trk_swarm *swarm, trk_asking *asking, trk_answer *answer);
 
-/** May the one that asks be told of this peer? */
-int trk_fits(const trk_peer *peer, const trk_asking *asking);
+/** May the one that asks be told of the peer of this record? */
+int trk_fits(const unsigned char *record, trk_place place, const trk_asking *asking);
+
+/**
+ * Picks numbers below `count`, one of each of `picks` (at most `count`) strata.
+ * @param turn  below `count`: so far they are turned round
+ */
+void trk_pick(uint32_t count, uint32_t picks, uint32_t turn, uint64_t *random, uint32_t picked[]);
+
+/** Has a record's block fetched from memory. */
+static inline void trk_fetch(const unsigned char *record)
+{
+    __builtin_prefetch(record);
+    __builtin_prefetch(record + 64);
+}
 
 /* --- interval.c --- */
 
@@ -84,6 +115,7 @@ void trk_intervals(const trk_policy *policy, uint32_t peers, int is_seed, uint64
 /* Records of near peers, which are to be named. */
 typedef struct {
     uint32_t count;
+    uint64_t marks[4]; /* a bit of each record: most that are not among them are told by that */
     const unsigned char *records[TRK_NUMWANT_MAX];
 } trk_near;
 
