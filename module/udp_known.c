@@ -86,7 +86,7 @@ int bth_known_is_open(bth_known *known, const bt_infohash *hash)
     place *row = row_of(known, hash);
 
     for (int i = 0; i < WAYS; i++) {
-        place *at = &row[i];
+        place *at = &row[(hash->b[4] + i) % WAYS];
 
         if (at->looked == 0 || !bt_infohash_equal(&at->hash, hash))
             continue;
@@ -98,16 +98,18 @@ int bth_known_is_open(bth_known *known, const bt_infohash *hash)
     return 0;
 }
 
-/* Of a full row, whose file was looked at longest ago goes. */
+/* Of a full row, whose file was looked at longest ago goes. An empty one is filled from where its hash begins to look. */
 static place *place_for(const bth_known *known, const bt_infohash *hash)
 {
-    place *row = row_of(known, hash), *oldest = row;
+    place *row = row_of(known, hash), *oldest = NULL;
 
     for (int i = 0; i < WAYS; i++) {
-        if (row[i].looked != 0 && bt_infohash_equal(&row[i].hash, hash))
-            return &row[i];
-        if (row[i].looked < oldest->looked)
-            oldest = &row[i];
+        place *at = &row[(hash->b[4] + i) % WAYS];
+
+        if (at->looked != 0 && bt_infohash_equal(&at->hash, hash))
+            return at;
+        if (!oldest || at->looked < oldest->looked)
+            oldest = at;
     }
     return oldest;
 }

@@ -1,11 +1,13 @@
 /* Peers near the one that asks, by the start of their addresses: likely of one network, and fast for each other. */
 #include <string.h>
 
-#include "tracker/shard.h"
+#include "tracker/fits.h"
 
 enum {
     LOOKS = 16,  /* records looked at for each that is wanted */
     NEAREST = 2, /* steps of nearness: 2: the same /24 or /48; 1: the same /16 or /32 */
+    PARTS = 4,   /* of what is looked at: after each it is seen whether enough was met, */
+    ENOUGH = 4,  /* that is so many near ones for each that is wanted */
     RUN = 4,     /* blocks in a row that are looked at together: their numbers are in one node */
     BLOCKS_MAX = TRK_NUMWANT_MAX * LOOKS / 5 + 2 * RUN,
     IN_BLOCK_BITS = 4, /* of the number of what is met; above them is the number of the block */
@@ -23,8 +25,10 @@ typedef struct {
 /* What was looked at, and of that all that is so near. */
 typedef struct {
     const unsigned char *blocks[BLOCKS_MAX]; /* the first record of each */
+    uint32_t first[BLOCKS_MAX];              /* and its number */
     uint32_t counts[BLOCKS_MAX];             /* records in it */
     uint32_t block_count, size;              /* bytes of a record */
+    uint32_t runs[BLOCKS_MAX / RUN], run_count;
     uint32_t met[NEAREST];
     uint16_t records[NEAREST][MET_MAX]; /* block * each + record */
 } look;
@@ -64,33 +68,49 @@ static void look_at_block(look *at, uint32_t block, const nearness *to)
     at->met[1] = met_nearest;
 }
 
-/* Picks runs of blocks and has them fetched from memory side by side. */
-static void pick_blocks(look *at, const trk_swarms *view, const trk_set *set, trk_place place, uint32_t want,
-                        uint64_t *random)
+/* Has a part of the runs, spread over all of them, fetched from memory side by side. */
+static void fetch_part(look *at, const trk_swarms *view, const trk_set *set, trk_place place, uint32_t part)
 {
-    const uint32_t each = trk_set_per_block(place), blocks = trk_set_blocks(place, set->count), runs = (blocks + RUN - 1) / RUN;
-    uint32_t picked[BLOCKS_MAX / RUN], picks = (want * LOOKS + each * RUN - 1) / (each * RUN);
+    const uint32_t each = trk_set_per_block(place), blocks = trk_set_blocks(place, set->count);
 
-    if (picks > runs)
-        picks = runs;
-    trk_pick(runs, picks, 0, random, picked);
-    for (uint32_t i = 0; i < picks; i++) {
-        uint32_t first = picked[i] * RUN, end = blocks - first < RUN ? blocks : first + RUN;
+    for (uint32_t i = part; i < at->run_count; i += PARTS) {
+        uint32_t first = at->runs[i] * RUN, end = blocks - first < RUN ? blocks : first + RUN;
         const trk_ref *refs = trk_array_at(view, &set->root, blocks, first);
 
         for (uint32_t block = first; block < end; block++) {
             const trk_peers *peers = trk_block(view, refs[block - first]);
 
             at->blocks[at->block_count] = peers->records;
+            at->first[at->block_count] = block * each;
             at->counts[at->block_count++] = block + 1 < blocks ? each : set->count - block * each;
             trk_fetch(peers->records);
         }
     }
 }
 
-static unsigned mark_of(const unsigned char *record)
+/* A small set is looked at as a whole. Of a large one, parts are enough once enough was met; they begin anywhere, so that
+ * everybody has the same chance. */
+static void look_around(look *at, const trk_swarms *view, const trk_set *set, trk_place place, const trk_asking *asking,
+                        uint32_t want, uint64_t *random)
 {
-    return (unsigned)((uintptr_t)record / 4 * 0x9e3779b97f4a7c15 >> 56);
+    const uint32_t each = trk_set_per_block(place), runs = (trk_set_blocks(place, set->count) + RUN - 1) / RUN;
+    const nearness to = nearness_to(asking->self);
+    uint32_t begin, seen = 0, enough = want * ENOUGH;
+
+    at->size = trk_record_size(place);
+    at->met[0] = at->met[1] = at->block_count = 0;
+    at->run_count = (want * LOOKS + each * RUN - 1) / (each * RUN);
+    if (at->run_count >= runs) {
+        at->run_count = runs;
+        enough = UINT32_MAX;
+    }
+    trk_pick(runs, at->run_count, trk_random_below(random, runs), random, at->runs);
+    begin = trk_random_below(random, PARTS);
+    for (uint32_t part = 0; part < PARTS && at->met[0] + at->met[1] < enough; part++) {
+        fetch_part(at, view, set, place, (begin + part) % PARTS);
+        for (; seen < at->block_count; seen++)
+            look_at_block(at, seen, &to);
+    }
 }
 
 /* Of those that are equally near, each has the same chance. */
@@ -102,13 +122,14 @@ static void draw_near(look *at, int level, trk_place place, uint32_t want, trk_a
     while (left > 0 && near->count < want) {
         uint32_t drawn = trk_random_below(&asking->random, left);
         unsigned number = records[drawn];
-        const unsigned char *record =
-            at->blocks[number >> IN_BLOCK_BITS] + (number & ((1 << IN_BLOCK_BITS) - 1)) * at->size;
+        uint32_t block = number >> IN_BLOCK_BITS, in_block = number & ((1 << IN_BLOCK_BITS) - 1);
+        const unsigned char *record = at->blocks[block] + in_block * at->size;
 
         records[drawn] = records[--left];
-        if (!trk_fits(record, place, asking))
+        if (!trk_fits(record, trk_place_is_v6(place), trk_record_seen(record, place), asking))
             continue;
-        near->marks[mark_of(record) / 64] |= (uint64_t)1 << mark_of(record) % 64;
+        number = (at->first[block] + in_block) % TRK_NEAR_MARKS;
+        near->marks[number / 64] |= (uint64_t)1 << number % 64;
         near->records[near->count++] = record;
     }
 }
@@ -116,24 +137,12 @@ static void draw_near(look *at, int level, trk_place place, uint32_t want, trk_a
 void trk_near_find(const trk_swarms *view, const trk_swarm *swarm, trk_place place, uint32_t want, trk_asking *asking,
                    trk_near *near)
 {
-    const nearness to = nearness_to(asking->self);
+    const trk_set *set = &swarm->sets[place];
     look at;
 
-    at.size = trk_record_size(place);
-    at.met[0] = at.met[1] = at.block_count = 0;
-    pick_blocks(&at, view, &swarm->sets[place], place, want, &asking->random);
-    for (uint32_t i = 0; i < at.block_count; i++)
-        look_at_block(&at, i, &to);
+    look_around(&at, view, set, place, asking, want, &asking->random);
+    near->set_count = set->count;
+    memset(near->marks, 0, sizeof near->marks);
     for (int level = NEAREST - 1; level >= 0; level--)
         draw_near(&at, level, place, want, asking, near);
-}
-
-int trk_near_has(const trk_near *near, const unsigned char *record)
-{
-    if (!(near->marks[mark_of(record) / 64] >> mark_of(record) % 64 & 1))
-        return 0;
-    for (uint32_t i = 0; i < near->count; i++)
-        if (near->records[i] == record)
-            return 1;
-    return 0;
 }

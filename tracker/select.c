@@ -1,41 +1,11 @@
 /* Which peers an announce is told of: a part that is near (near.c), and slices of the sets, spread over each and
  * beginning at random, so that nobody is served for its address, its id or its age. */
-#include <stddef.h>
 #include <string.h>
 
-#include "tracker/address.h"
-#include "tracker/client.h"
-#include "tracker/shard.h"
+#include "tracker/fits.h"
 
 enum { SLICE = 5 /* records that lie together in one block and are taken together */ };
 _Static_assert(TRK_PEERS_SPACE / 24 == SLICE && TRK_PEERS_SPACE / 12 % SLICE == 0, "a slice never spans two blocks");
-
-/* By any port that somebody may be told. */
-static int is_own_seed(const trk_asking *asking, const unsigned char *wire, int is_v6)
-{
-    for (int i = 0; i < asking->seed_count; i++) {
-        const trk_address *seed = &asking->seeds[i];
-        int port;
-
-        if (seed->is_v6 != is_v6 || (is_v6 ? memcmp(seed->ip, wire, 16) : memcmp(seed->ip, wire, 4)) != 0)
-            continue;
-        port = is_v6 ? wire[16] << 8 | wire[17] : wire[4] << 8 | wire[5];
-        if (port == seed->port || (port == asking->second_port && trk_is_http_port(seed->port)))
-            return 1;
-    }
-    return 0;
-}
-
-static int is_self(const trk_asking *asking, const unsigned char *wire, int is_v6)
-{
-    return is_v6 == asking->self->is_v6 &&
-           (is_v6 ? memcmp(wire, asking->self->wire, 18) : memcmp(wire, asking->self->wire, 6)) == 0;
-}
-
-static int can_be_told(const trk_asking *asking, const unsigned char *wire, int is_v6)
-{
-    return !is_self(asking, wire, is_v6) && (!asking->one_family || is_v6 == asking->self->is_v6);
-}
 
 static void name(const unsigned char *wire, int is_v6, trk_answer *answer)
 {
@@ -43,19 +13,6 @@ static void name(const unsigned char *wire, int is_v6, trk_answer *answer)
         memcpy(answer->peers6 + 18 * answer->count6++, wire, 18);
     else
         memcpy(answer->peers4 + 6 * answer->count4++, wire, 6);
-}
-
-static int fits(const unsigned char *wire, int is_v6, uint32_t seen, const trk_asking *asking)
-{
-    return can_be_told(asking, wire, is_v6) && !is_own_seed(asking, wire, is_v6) &&
-           trk_age(seen, asking->now) <= asking->limit &&
-           (asking->allow_private || !trk_address_is_private(wire, is_v6));
-}
-
-/* No set of seeds is drawn from for a seed. */
-int trk_fits(const unsigned char *record, trk_place place, const trk_asking *asking)
-{
-    return fits(record, trk_place_is_v6(place), trk_record_seen(record, place), asking);
 }
 
 static void draw_small(const trk_swarms *view, const trk_swarm *swarm, trk_asking *asking, trk_answer *answer)
@@ -67,7 +24,7 @@ static void draw_small(const trk_swarms *view, const trk_swarm *swarm, trk_askin
         trk_peer peer;
 
         trk_peer_read(view, swarm, TRK_INSIDE, turn + i < count ? turn + i : turn + i - count, &peer);
-        if ((asking->self->is_seed && peer.is_seed) || !fits(peer.wire, peer.is_v6, peer.seen, asking))
+        if ((asking->self->is_seed && peer.is_seed) || !trk_fits(peer.wire, peer.is_v6, peer.seen, asking))
             continue;
         name(peer.wire, peer.is_v6, answer);
         named++;
@@ -87,12 +44,30 @@ void trk_pick(uint32_t count, uint32_t picks, uint32_t turn, uint64_t *random, u
     }
 }
 
+/* Names those of `count` records in a row that fit, but for those that are near. Made for each family by the compiler.
+ * @return how many were named, at most `want` */
+static inline __attribute__((always_inline)) uint32_t name_slice(const unsigned char *record, uint32_t first, uint32_t count,
+                                                                 uint32_t want, int is_v6, const trk_near *near,
+                                                                 const trk_asking *asking, trk_answer *answer)
+{
+    const trk_place place = is_v6 ? TRK_LEECHERS6 : TRK_LEECHERS4; /* or seeds: records are alike */
+    uint32_t named = 0;
+
+    for (uint32_t i = 0; i < count && named < want; i++, record += trk_record_size(place)) {
+        if (trk_near_has(near, first + i, record) || !trk_fits(record, is_v6, trk_record_seen(record, place), asking))
+            continue;
+        name(record, is_v6, answer);
+        named++;
+    }
+    return named;
+}
+
 /* Draws from all of a set, passing over those that were named for being near. */
 static void draw_far(const trk_swarms *view, const trk_swarm *swarm, trk_place place, uint32_t want,
                      const trk_near *near, trk_asking *asking, trk_answer *answer)
 {
     enum { PICKS = TRK_NUMWANT_MAX / SLICE + 3 };
-    const uint32_t count = trk_place_count(swarm, place), size = trk_record_size(place);
+    const uint32_t count = trk_place_count(swarm, place);
     const int is_v6 = trk_place_is_v6(place);
     const unsigned char *records[PICKS];
     uint32_t first[PICKS], named = 0;
@@ -106,15 +81,12 @@ static void draw_far(const trk_swarms *view, const trk_swarm *swarm, trk_place p
         records[i] = trk_set_record(view, swarm, place, first[i] *= SLICE);
         trk_fetch(records[i]);
     }
-    for (uint32_t i = 0; i < picks; i++)
-        for (uint32_t j = 0; j < SLICE && first[i] + j < count && named < want; j++) {
-            const unsigned char *record = records[i] + j * size;
+    for (uint32_t i = 0; i < picks && named < want; i++) {
+        uint32_t end = count - first[i] < SLICE ? count - first[i] : SLICE;
 
-            if (trk_near_has(near, record) || !trk_fits(record, place, asking))
-                continue;
-            name(record, is_v6, answer);
-            named++;
-        }
+        named += is_v6 ? name_slice(records[i], first[i], end, want - named, 1, near, asking, answer)
+                       : name_slice(records[i], first[i], end, want - named, 0, near, asking, answer);
+    }
 }
 
 static void draw(const trk_swarms *view, const trk_swarm *swarm, trk_place place, uint32_t want, trk_asking *asking,
@@ -126,7 +98,7 @@ static void draw(const trk_swarms *view, const trk_swarm *swarm, trk_place place
 
     if (want == 0 || count == 0)
         return;
-    memset(&near, 0, offsetof(trk_near, records));
+    near.count = 0;
     if (near_want > 0 && count > want && is_own_family)
         trk_near_find(view, swarm, place, near_want, asking, &near);
     for (uint32_t i = 0; i < near.count; i++)
@@ -212,7 +184,7 @@ static uint32_t name_own_seeds(const trk_asking *asking, uint32_t want, trk_answ
         memcpy(seed.wire, asking->seeds[i].ip, ip_size);
         seed.wire[ip_size] = (unsigned char)(port >> 8);
         seed.wire[ip_size + 1] = (unsigned char)(port & 0xff);
-        if (port == 0 || !can_be_told(asking, seed.wire, seed.is_v6) || is_named(answer, &seed))
+        if (port == 0 || !trk_can_be_told(asking, seed.wire, seed.is_v6) || is_named(answer, &seed))
             continue;
         name(seed.wire, seed.is_v6, answer);
         named++;

@@ -85,9 +85,6 @@ typedef struct {
 /** Fills the answer's peers; swarm may be NULL. */
 void trk_select(const trk_swarms *view, const trk_swarm *swarm, trk_asking *asking, trk_answer *answer);
 
-/** May the one that asks be told of the peer of this record? */
-int trk_fits(const unsigned char *record, trk_place place, const trk_asking *asking);
-
 /**
  * Picks numbers below `count`, one of each of `picks` (at most `count`) strata.
  * @param turn  below `count`: so far they are turned round
@@ -112,22 +109,34 @@ void trk_intervals(const trk_policy *policy, uint32_t peers, int is_seed, uint64
 
 /* --- near.c --- */
 
+enum { TRK_NEAR_MARKS = 2048 };
+
 /* Records of near peers, which are to be named. */
 typedef struct {
-    uint32_t count;
-    uint64_t marks[4]; /* a bit of each record: most that are not among them are told by that */
+    uint32_t count, set_count;          /* of these, and of their set */
+    uint64_t marks[TRK_NEAR_MARKS / 64]; /* a bit of each record's number: most that are not among them are told by that */
     const unsigned char *records[TRK_NUMWANT_MAX];
 } trk_near;
 
 /**
  * Looks for up to `want` peers near the one that asks, in a set of its own family: the nearest first, of equally near ones any
- * with the same chance. All of a set is looked at if it is not much larger than `want`, else samples of it, O(want).
+ * with the same chance. All of a set is looked at if it is not much larger than `want`, else samples of it, O(want), and fewer
+ * of them the more of them are near.
+ * @param near  with count 0
  */
 void trk_near_find(const trk_swarms *view, const trk_swarm *swarm, trk_place place, uint32_t want, trk_asking *asking,
                    trk_near *near);
 
-/** Is this record among them? */
-int trk_near_has(const trk_near *near, const unsigned char *record);
+/** Is this record, which has this number in its set, among them? */
+static inline int trk_near_has(const trk_near *near, uint32_t number, const unsigned char *record)
+{
+    if (near->count == 0 || !(near->marks[number % TRK_NEAR_MARKS / 64] >> number % 64 & 1))
+        return 0;
+    for (uint32_t i = 0; i < near->count && near->set_count > TRK_NEAR_MARKS; i++)
+        if (near->records[i] == record)
+            return 1;
+    return near->set_count <= TRK_NEAR_MARKS;
+}
 
 /* --- roll.c: swarms written one after another, for files, copies and repairs --- */
 
