@@ -66,20 +66,35 @@ static int open_stream(const bth_peer_port *port)
     return fd;
 }
 
+int bth_listener_is_told(int any_address, const trk_address *address)
+{
+    return any_address || (address->is_v6 && address->ip[0] == 0xfe && (address->ip[1] & 0xc0) == 0x80);
+}
+
+/* What is sent fits into a packet on every path, so it is never to be taken apart (as QUIC does): nor has the kernel to find
+ * a number then for putting the parts together. @return 0 if something failed that is needed */
+static int prepare_datagram(int fd, int is_v6, int is_told)
+{
+    int on = 1, whole = IP_PMTUDISC_PROBE;
+
+    if (is_v6)
+        return setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0 &&
+               (!is_told || setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on) == 0);
+    setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &whole, sizeof whole);
+    return !is_told || setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on) == 0;
+}
+
 static int open_datagram(const bth_peer_port *port)
 {
     struct sockaddr_storage storage;
-    int is_v6 = port->address.is_v6, on = 1, size = RECEIVE_BUFFER, told;
+    int is_v6 = port->address.is_v6, size = RECEIVE_BUFFER;
     int fd = socket(is_v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     if (fd < 0)
         return -1;
     if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) < 0)
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
-    told = is_v6 ? setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) < 0 ||
-                       setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on) < 0
-                 : setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on) < 0;
-    if (told || bind(fd, (struct sockaddr *)&storage, to_sockaddr(&storage, port, is_v6)) < 0)
+    if (!prepare_datagram(fd, is_v6, bth_listener_is_told(port->any_address, &port->address)) || bind(fd, (struct sockaddr *)&storage, to_sockaddr(&storage, port, is_v6)) < 0)
         return close_failed(fd);
     return fd;
 }

@@ -21,22 +21,33 @@ struct bth_batch {
     control controls_out[BTH_BATCH_MAX];
     bth_sockaddr peers_out[BTH_BATCH_MAX];
     unsigned out_count;
+    int used, was_told; /* of the headers that the last receive prepared: how many were written over, and how they were prepared */
 };
 
 bth_batch *bth_batch_create(apr_pool_t *pool)
 {
-    return apr_pcalloc(pool, sizeof(bth_batch));
+    bth_batch *batch = apr_pcalloc(pool, sizeof *batch);
+
+    for (int i = 0; i < BTH_BATCH_MAX; i++) {
+        batch->parts_in[i] = (struct iovec){batch->in[i].data, sizeof batch->in[i].data};
+        batch->headers_in[i] = (struct mmsghdr){
+            .msg_hdr = {.msg_name = &batch->in[i].peer, .msg_iov = &batch->parts_in[i], .msg_iovlen = 1}};
+        batch->headers_out[i] =
+            (struct mmsghdr){.msg_hdr = {.msg_name = &batch->peers_out[i], .msg_iov = &batch->parts_out[i], .msg_iovlen = 1}};
+    }
+    batch->used = BTH_BATCH_MAX;
+    return batch;
 }
 
-static void prepare(bth_batch *batch, int i)
+/* What the kernel has written over. */
+static void prepare(bth_batch *batch, int i, int is_told)
 {
-    batch->parts_in[i] = (struct iovec){batch->in[i].data, sizeof batch->in[i].data};
-    batch->headers_in[i] = (struct mmsghdr){.msg_hdr = {.msg_name = &batch->in[i].peer,
-                                                        .msg_namelen = sizeof batch->in[i].peer,
-                                                        .msg_iov = &batch->parts_in[i],
-                                                        .msg_iovlen = 1,
-                                                        .msg_control = &batch->controls_in[i],
-                                                        .msg_controllen = sizeof batch->controls_in[i]}};
+    struct msghdr *message = &batch->headers_in[i].msg_hdr;
+
+    message->msg_namelen = sizeof batch->in[i].peer;
+    message->msg_control = is_told ? &batch->controls_in[i] : NULL;
+    message->msg_controllen = is_told ? sizeof batch->controls_in[i] : 0;
+    message->msg_flags = 0;
 }
 
 static void read_peer(bth_datagram *datagram)
@@ -88,22 +99,31 @@ static int read_local(bth_datagram *datagram, struct msghdr *message)
     return 0;
 }
 
-int bth_batch_receive(bth_batch *batch, int fd)
+int bth_batch_receive(bth_batch *batch, int fd, const trk_address *local)
 {
-    int count;
+    int count, is_told = !local;
 
-    for (int i = 0; i < BTH_BATCH_MAX; i++)
-        prepare(batch, i);
+    for (int i = 0; i < (is_told == batch->was_told ? batch->used : BTH_BATCH_MAX); i++)
+        prepare(batch, i, is_told);
     count = recvmmsg(fd, batch->headers_in, BTH_BATCH_MAX, MSG_DONTWAIT, NULL);
-    for (int i = 0; i < count; i++) {
+    batch->used = count > 0 ? count : 0;
+    batch->was_told = is_told;
+    for (int i = 0; i < batch->used; i++) {
         bth_datagram *datagram = &batch->in[i];
 
         read_peer(datagram);
         datagram->length = batch->headers_in[i].msg_len;
-        if (!read_local(datagram, &batch->headers_in[i].msg_hdr) || datagram->from.port == 0)
+        datagram->is_bound = !is_told;
+        if (local) {
+            datagram->local = *local;
+            datagram->interface = 0;
+        } else if (!read_local(datagram, &batch->headers_in[i].msg_hdr)) {
+            datagram->length = 0;
+        }
+        if (datagram->from.port == 0)
             datagram->length = 0;
     }
-    return count > 0 ? count : 0;
+    return batch->used;
 }
 
 const bth_datagram *bth_batch_get(const bth_batch *batch, int nth)
@@ -142,15 +162,15 @@ static void send_from(struct msghdr *message, control *room, const bth_datagram 
 void bth_batch_push(bth_batch *batch, const bth_datagram *to, apr_size_t length)
 {
     unsigned i = batch->out_count++;
+    struct msghdr *message = &batch->headers_out[i].msg_hdr;
 
     batch->peers_out[i] = to->peer;
     batch->parts_out[i] = (struct iovec){batch->out[i], length};
-    batch->headers_out[i] = (struct mmsghdr){
-        .msg_hdr = {.msg_name = &batch->peers_out[i],
-                    .msg_namelen = to->local.is_v6 ? sizeof batch->peers_out[i].v6 : sizeof batch->peers_out[i].v4,
-                    .msg_iov = &batch->parts_out[i],
-                    .msg_iovlen = 1}};
-    send_from(&batch->headers_out[i].msg_hdr, &batch->controls_out[i], to);
+    message->msg_namelen = to->local.is_v6 ? sizeof batch->peers_out[i].v6 : sizeof batch->peers_out[i].v4;
+    message->msg_control = NULL;
+    message->msg_controllen = 0;
+    if (!to->is_bound)
+        send_from(message, &batch->controls_out[i], to);
 }
 
 void bth_batch_send(bth_batch *batch, int fd)

@@ -20,6 +20,7 @@ typedef union {
 typedef struct {
     bth_sockaddr peer;
     trk_address from, local; /* the sender; the address of ours, with port 0 */
+    int is_bound;            /* to `local` is the socket itself */
     unsigned interface;      /* by which it came, if its address means something there alone; else 0 */
     apr_size_t length;       /* bytes of data; 0: nothing that may be answered */
     unsigned char data[TRK_UDP_REQUEST_MAX]; /* what was longer is cut off */
@@ -29,8 +30,13 @@ typedef struct bth_batch bth_batch;
 
 bth_batch *bth_batch_create(apr_pool_t *pool);
 
-/** Takes what is there, without blocking. @return how many */
-int bth_batch_receive(bth_batch *batch, int fd);
+/**
+ * Takes what is there, without blocking.
+ * @param local  to which it came, if that is known: then the socket need not tell, and answers go out from there without being told so;
+ *               else NULL
+ * @return how many
+ */
+int bth_batch_receive(bth_batch *batch, int fd, const trk_address *local);
 
 /** One of those just received. */
 const bth_datagram *bth_batch_get(const bth_batch *batch, int nth);

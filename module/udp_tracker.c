@@ -17,11 +17,12 @@
 #include "module/seed_address.h"
 #include "module/tracker_rules.h"
 #include "module/udp_batch.h"
+#include "module/udp_known.h"
 
 APLOG_USE_MODULE(bthttp);
 
 /* An announce of what must be tested first (after a reload, or when its file has changed) waits, for the thread cannot. */
-enum { WAITING_MAX = 64, WAIT_MS = 20, HTTP_PORTS_MAX = 32 };
+enum { WAITING_MAX = 64, WAIT_MS = 20, HTTP_PORTS_MAX = 32, RANDOM_MAX = 512 };
 #define WAIT_LIMIT apr_time_from_sec(5)
 
 _Static_assert((int)BTH_SEEDS_MAX <= (int)TRK_UDP_SEEDS_MAX, "all seeds can be told");
@@ -35,12 +36,27 @@ typedef struct {
     apr_time_t until;
 } waiting;
 
+/* What is the same for most datagrams of a batch: found for the last address of ours, and for clients that are private or not. */
+typedef struct {
+    trk_address local;
+    trk_policy policy;
+    int has_seeds[2], seed_counts[2]; /* for global clients, for private ones */
+    trk_address seeds[2][BTH_SEEDS_MAX];
+} local_rules;
+
 /* Made before the thread and then its own, but for `state`, `leaving` and `wake`. */
 typedef struct {
     void (*urge)(const cat_entry *entry);
     apr_pool_t *scratch;
     bth_batch *batch;
+    bth_known *known;
+    local_rules rules;
+    int has_rules;
+    apr_uint64_t random[RANDOM_MAX];
+    int random_left;
     struct pollfd polls[BTH_LISTENERS_MAX + 1]; /* the sockets, then `wake` */
+    trk_address bound[BTH_LISTENERS_MAX];       /* the only address of a socket, with port 0 */
+    int is_bound[BTH_LISTENERS_MAX];
     int sockets;
     bth_listener http[HTTP_PORTS_MAX]; /* where peers reach httpd */
     int http_count;
@@ -100,12 +116,16 @@ static cat_standing standing_now(const bt_infohash *hash)
     cat_entry entry;
     int must_wait = 0;
 
+    if (bth_known_is_open(udp->known, hash))
+        return CAT_PUBLISHED;
     for (int nth = 0; cat_find_hash(catalog, hash, nth, udp->scratch, &entry) == APR_SUCCESS && entry.published; nth++) {
         bth_gate gate = bth_gate_look(&entry);
 
         if (gate == BTH_GATE_OPEN) {
             if (bth_gate_is_due(&entry))
                 udp->urge(&entry);
+            else
+                bth_known_note(udp->known, hash, &entry);
             return CAT_PUBLISHED;
         }
         if (gate != BTH_GATE_SHUT && !must_wait) {
@@ -117,21 +137,48 @@ static cat_standing standing_now(const bt_infohash *hash)
     return cat_standing_of(catalog, hash);
 }
 
+static const local_rules *rules_of(const trk_address *local)
+{
+    local_rules *rules = &udp->rules;
+
+    if (!udp->has_rules || rules->local.is_v6 != local->is_v6 || memcmp(rules->local.ip, local->ip, sizeof local->ip) != 0) {
+        rules->local = *local;
+        rules->policy = bth_tracker_policy(local);
+        rules->has_seeds[0] = rules->has_seeds[1] = 0;
+        udp->has_rules = 1;
+    }
+    return rules;
+}
+
+/* For all clients of one kind the seeds are the same. */
+static int seeds_for(const trk_address *local, const trk_address *client, trk_address *seeds)
+{
+    local_rules *rules = &udp->rules;
+    int kind = bth_is_private(client);
+
+    if (!rules->has_seeds[kind]) {
+        trk_address reached = *local;
+
+        reached.port = http_port(local);
+        rules->seed_counts[kind] = bth_seeds_for(NULL, &reached, client, rules->seeds[kind]);
+        rules->has_seeds[kind] = 1;
+    }
+    memcpy(seeds, rules->seeds[kind], (apr_size_t)rules->seed_counts[kind] * sizeof *seeds);
+    return rules->seed_counts[kind];
+}
+
 static const char *find(void *baton, const bt_infohash *hash, const trk_address *client, const trk_address *local,
                         trk_swarms **swarms, trk_address *seeds, int *seed_count)
 {
     cat_standing standing = standing_now(hash);
-    trk_address reached = *local;
 
     (void)baton;
     udp->result = bth_tracker_result(standing);
     *swarms = bth_tracker_table(standing);
     if (udp->must_wait || !*swarms)
         return bth_tracker_refusal(standing);
-    if (standing != CAT_PUBLISHED)
-        return NULL;
-    reached.port = http_port(local);
-    *seed_count = bth_seeds_for(NULL, &reached, client, seeds);
+    if (standing == CAT_PUBLISHED)
+        *seed_count = seeds_for(local, client, seeds);
     return NULL;
 }
 
@@ -159,9 +206,8 @@ static void decided(void *baton, apr_status_t status)
 /* @return 0 if it must wait */
 static int answer(const bth_datagram *datagram, apr_time_t now, apr_uint64_t random)
 {
-    trk_policy policy = bth_tracker_policy(&datagram->local);
     trk_udp tracker = {.swarms = bth_this_child()->swarms,
-                       .policy = &policy,
+                       .policy = &rules_of(&datagram->local)->policy,
                        .secret = bth_this_child()->shared->udp_secret,
                        .find = find,
                        .admit = admit,
@@ -195,18 +241,41 @@ static void keep_waiting(const bth_datagram *datagram, int socket, apr_time_t no
         trk_count_silence(bth_this_child()->shared->announces);
 }
 
-static void serve_socket(int socket)
+/* @return 0 if there is none */
+static int take_random(apr_uint64_t *random)
 {
-    int count = bth_batch_receive(udp->batch, udp->polls[socket].fd);
-    apr_uint64_t random[BTH_BATCH_MAX];
+    if (udp->random_left == 0) {
+        if (RAND_bytes((unsigned char *)udp->random, sizeof udp->random) != 1)
+            return 0;
+        udp->random_left = RANDOM_MAX;
+    }
+    *random = udp->random[--udp->random_left];
+    return 1;
+}
+
+/* What is found once for many datagrams is found anew. */
+static apr_time_t begin(void)
+{
     apr_time_t now = apr_time_now();
 
-    if (count == 0 || RAND_bytes((unsigned char *)random, count * (int)sizeof *random) != 1)
+    udp->has_rules = 0;
+    bth_known_at(udp->known, now, cat_version(bth_this_child()->catalog));
+    return now;
+}
+
+static void serve_socket(int socket)
+{
+    int count = bth_batch_receive(udp->batch, udp->polls[socket].fd, udp->is_bound[socket] ? &udp->bound[socket] : NULL);
+    apr_uint64_t random;
+    apr_time_t now;
+
+    if (count == 0)
         return;
+    now = begin();
     for (int i = 0; i < count; i++) {
         const bth_datagram *datagram = bth_batch_get(udp->batch, i);
 
-        if (datagram->length > 0 && !answer(datagram, now, random[i]))
+        if (datagram->length > 0 && take_random(&random) && !answer(datagram, now, random))
             keep_waiting(datagram, socket, now);
     }
     bth_batch_send(udp->batch, udp->polls[socket].fd);
@@ -215,7 +284,7 @@ static void serve_socket(int socket)
 
 static void serve_waiting(void)
 {
-    apr_time_t now = apr_time_now();
+    apr_time_t now = begin();
     apr_uint64_t random;
     int kept = 0;
 
@@ -223,7 +292,7 @@ static void serve_waiting(void)
         waiting *each = &udp->waiting[i];
 
         udp->was_admitted = 1;
-        if (now >= each->until || RAND_bytes((unsigned char *)&random, sizeof random) != 1) {
+        if (now >= each->until || !take_random(&random)) {
             trk_count_silence(bth_this_child()->shared->announces);
             continue;
         }
@@ -272,10 +341,18 @@ apr_status_t bth_udp_create(apr_pool_t *pool, void (*urge)(const cat_entry *entr
     made = apr_pcalloc(pool, sizeof *made);
     made->urge = urge;
     made->batch = bth_batch_create(pool);
+    if (!(made->known = bth_known_create(pool)))
+        return APR_ENOMEM;
     made->waiting = apr_palloc(pool, WAITING_MAX * sizeof *made->waiting);
     made->sockets = listeners->count;
-    for (int i = 0; i < listeners->count; i++)
-        made->polls[i] = (struct pollfd){.fd = listeners->sockets[i].fd, .events = POLLIN};
+    for (int i = 0; i < listeners->count; i++) {
+        const bth_listener *socket = &listeners->sockets[i];
+
+        made->polls[i] = (struct pollfd){.fd = socket->fd, .events = POLLIN};
+        made->is_bound[i] = !bth_listener_is_told(socket->any_address, &socket->address);
+        made->bound[i] = socket->address;
+        made->bound[i].port = 0;
+    }
     made->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     made->polls[made->sockets] = (struct pollfd){.fd = made->wake, .events = POLLIN};
     if (made->wake < 0)

@@ -1,17 +1,8 @@
 #include "tracker/array.h"
 
-enum { BITS = 5 };
+enum { BITS = TRK_ARRAY_BITS };
 _Static_assert(1 << BITS == TRK_FANOUT, "a level is BITS bits of an index");
 _Static_assert((32 + BITS - 1) / BITS + 1 <= TRK_CHUNK, "one step of growth is one call of trk_take");
-
-int trk_array_depth(uint32_t length)
-{
-    int depth = 0;
-
-    for (uint32_t last = length > 0 ? length - 1 : 0; last > 0; last >>= BITS)
-        depth++;
-    return depth;
-}
 
 static trk_ref *children(const trk_swarms *view, trk_ref node)
 {
@@ -22,15 +13,6 @@ static trk_ref *children(const trk_swarms *view, trk_ref node)
 static uint32_t branch(uint32_t index, int level)
 {
     return index >> (BITS * (level - 1)) & (TRK_FANOUT - 1);
-}
-
-trk_ref trk_array_get(const trk_swarms *view, trk_ref root, uint32_t length, uint32_t index)
-{
-    trk_ref at = root;
-
-    for (int level = trk_array_depth(length); level > 0; level--)
-        at = children(view, at)[branch(index, level)];
-    return at;
 }
 
 /* Nodes that must be made on the way to leaf `index` in a tree of that depth: those whose first leaf it is. */

@@ -16,38 +16,58 @@ uint32_t trk_limit_of(apr_time_t interval)
     return (uint32_t)((interval * 7 / 4 + APR_USEC_PER_SEC - 1) / APR_USEC_PER_SEC);
 }
 
-static void drop_if_expired(trk_swarms *view, unsigned shard, trk_ref ref, trk_place place, uint32_t index, uint32_t now,
-                           uint32_t limit)
+/* The peers of a swarm's own block. */
+static void trim_small(trk_swarms *view, unsigned shard, trk_ref ref, uint32_t now, uint32_t limit)
 {
-    trk_peer peer;
+    const trk_swarm *swarm = trk_swarm_at(view, ref);
 
-    trk_peer_read(view, trk_swarm_at(view, ref), place, index, &peer);
-    if (trk_age(peer.seen, now) > limit)
-        trk_peer_remove(view, shard, ref, place, index);
+    for (uint32_t at = swarm->small_count; at > 0; at--)
+        if (trk_age(swarm->small[at - 1].seen, now) > limit)
+            trk_peer_remove(view, shard, ref, TRK_INSIDE, at - 1);
 }
 
 /* Goes downwards: who takes the place of one that is dropped comes from above, and was looked at already. */
-int trk_swarm_trim(trk_swarms *view, unsigned shard, trk_ref ref, uint32_t now, uint32_t limit, uint32_t budget)
+static void trim_set(trk_swarms *view, unsigned shard, trk_ref ref, trk_place place, uint32_t now, uint32_t limit,
+                     uint32_t budget)
 {
     trk_swarm *swarm = trk_swarm_at(view, ref);
+    const uint32_t each = trk_set_per_block(place), size = trk_record_size(place);
+    const unsigned char *record = NULL;
+    uint32_t count = trk_place_count(swarm, place), left = 0; /* records of the same block, from `record` downwards */
+    uint32_t at = swarm->cursors[place] > count ? count : swarm->cursors[place];
 
-    for (int i = 0; i < TRK_PLACES; i++) {
-        trk_place place = (trk_place)i;
-        uint32_t count = trk_place_count(swarm, place), at;
-
-        if (count == 0)
-            continue;
-        at = place == TRK_INSIDE || swarm->cursors[place] > count ? count : swarm->cursors[place];
-        for (uint32_t looks = count < budget ? count : budget; looks > 0; looks--) {
-            if (at == 0)
-                at = trk_place_count(swarm, place);
-            if (at == 0)
-                break;
-            drop_if_expired(view, shard, ref, place, --at, now, limit);
+    for (uint32_t looks = count < budget ? count : budget; looks > 0; looks--) {
+        if (at == 0) {
+            at = trk_place_count(swarm, place);
+            left = 0;
         }
-        if (place != TRK_INSIDE)
-            swarm->cursors[place] = at;
+        if (at == 0)
+            break;
+        at--;
+        if (left == 0) {
+            record = trk_set_record(view, swarm, place, at);
+            left = at % each + 1;
+        }
+        left--;
+        if (trk_age(trk_record_seen(record, place), now) > limit) {
+            trk_peer_remove(view, shard, ref, place, at);
+            left = 0;
+        }
+        record -= left > 0 ? size : 0;
     }
+    swarm->cursors[place] = at;
+}
+
+int trk_swarm_trim(trk_swarms *view, unsigned shard, trk_ref ref, uint32_t now, uint32_t limit, uint32_t budget)
+{
+    const trk_swarm *swarm = trk_swarm_at(view, ref);
+
+    if (!swarm->is_big)
+        trim_small(view, shard, ref, now, limit);
+    else
+        for (int place = 0; place < TRK_SETS; place++)
+            if (swarm->sets[place].count > 0)
+                trim_set(view, shard, ref, (trk_place)place, now, limit, budget);
     return trk_swarm_settle(view, shard, ref);
 }
 

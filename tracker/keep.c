@@ -14,15 +14,6 @@ trk_peer trk_peer_make(const trk_address *from, int is_seed, uint32_t second)
     return peer;
 }
 
-uint64_t trk_random(uint64_t *state)
-{
-    uint64_t mixed = *state += 0x9e3779b97f4a7c15; /* splitmix64 */
-
-    mixed = (mixed ^ mixed >> 30) * 0xbf58476d1ce4e5b9;
-    mixed = (mixed ^ mixed >> 27) * 0x94d049bb133111eb;
-    return mixed ^ mixed >> 31;
-}
-
 /* Counts a completion once a peer: when it says so, or when a leecher has become a seed whatever it says. */
 static void complete(trk_swarm *swarm, const trk_keeping *how, trk_peer *peer, int was_leecher)
 {
@@ -46,8 +37,9 @@ static apr_status_t keep(trk_swarms *view, trk_keeping *how, trk_peer *peer)
         ref = trk_swarm_make(view, how->hash, how->hashed);
     if (!ref)
         return APR_ENOSPC;
+    how->swarm = ref;
     swarm = trk_swarm_at(view, ref);
-    trk_peer_find(view, swarm, peer, how->now, &search);
+    trk_peer_seek(view, swarm, peer, how->now, &search);
     if (search.found) {
         trk_peer_read(view, swarm, search.place, search.index, &before);
         peer->completed |= before.completed;

@@ -188,7 +188,7 @@ apr_size_t trk_roll_keep(trk_swarms *view, const unsigned char *roll, apr_size_t
 
     while (length > 0 && read_swarm(&in, &hash, &downloaded, &peers)) {
         uint64_t hashed = trk_hash(view, hash.b, sizeof hash.b);
-        trk_keeping how = {&hash, hashed, now, limit, held < 0 ? random : 0, 0, 0};
+        trk_keeping how = {&hash, hashed, now, limit, held < 0 ? random : 0, 0, 0, 0};
         unsigned shard = trk_shard_of(hashed);
 
         if (held < 0 && trk_shard_lock(view, shard) != APR_SUCCESS)

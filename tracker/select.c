@@ -2,93 +2,64 @@
  * beginning at random, so that nobody is served for its address, its id or its age. */
 #include <string.h>
 
-#include "tracker/address.h"
-#include "tracker/client.h"
-#include "tracker/shard.h"
+#include "tracker/fits.h"
 
 enum { SLICE = 5 /* records that lie together in one block and are taken together */ };
 _Static_assert(TRK_PEERS_SPACE / 24 == SLICE && TRK_PEERS_SPACE / 12 % SLICE == 0, "a slice never spans two blocks");
 
-/* By any port that somebody may be told. */
-static int is_own_seed(const trk_asking *asking, const trk_peer *peer)
+static void name(const unsigned char *wire, int is_v6, trk_answer *answer)
 {
-    apr_size_t ip_size = trk_wire_size(peer->is_v6) - 2;
-    int port = peer->wire[ip_size] << 8 | peer->wire[ip_size + 1];
-
-    for (int i = 0; i < asking->seed_count; i++) {
-        const trk_address *seed = &asking->seeds[i];
-
-        if (seed->is_v6 == peer->is_v6 && memcmp(seed->ip, peer->wire, ip_size) == 0 &&
-            (port == seed->port || (port == asking->second_port && trk_is_http_port(seed->port))))
-            return 1;
-    }
-    return 0;
-}
-
-static int is_self(const trk_asking *asking, const trk_peer *peer)
-{
-    return peer->is_v6 == asking->self->is_v6 &&
-           memcmp(peer->wire, asking->self->wire, trk_wire_size(peer->is_v6)) == 0;
-}
-
-static int can_be_told(const trk_asking *asking, const trk_peer *peer)
-{
-    return !is_self(asking, peer) && (!asking->one_family || peer->is_v6 == asking->self->is_v6);
-}
-
-static void name(const trk_peer *peer, trk_answer *answer)
-{
-    if (peer->is_v6)
-        memcpy(answer->peers6 + 18 * answer->count6++, peer->wire, 18);
+    if (is_v6)
+        memcpy(answer->peers6 + 18 * answer->count6++, wire, 18);
     else
-        memcpy(answer->peers4 + 6 * answer->count4++, peer->wire, 6);
-}
-
-int trk_fits(const trk_peer *peer, const trk_asking *asking)
-{
-    return can_be_told(asking, peer) && !is_own_seed(asking, peer) && !(asking->self->is_seed && peer->is_seed) &&
-           trk_age(peer->seen, asking->now) <= asking->limit &&
-           (asking->allow_private || !trk_address_is_private(peer->wire, peer->is_v6));
-}
-
-/* @return 1 if the peer was named */
-static int name_if_fit(const trk_peer *peer, const trk_asking *asking, trk_answer *answer)
-{
-    int fits = trk_fits(peer, asking);
-
-    if (fits)
-        name(peer, answer);
-    return fits;
+        memcpy(answer->peers4 + 6 * answer->count4++, wire, 6);
 }
 
 static void draw_small(const trk_swarms *view, const trk_swarm *swarm, trk_asking *asking, trk_answer *answer)
 {
-    uint32_t count = trk_place_count(swarm, TRK_INSIDE), turn = (uint32_t)(trk_random(&asking->random) & 0xffff);
+    uint32_t count = trk_place_count(swarm, TRK_INSIDE), turn = count ? trk_random_below(&asking->random, count) : 0;
     int named = 0;
 
     for (uint32_t i = 0; i < count && named < asking->want; i++) {
         trk_peer peer;
 
-        trk_peer_read(view, swarm, TRK_INSIDE, (turn + i) % count, &peer);
-        named += name_if_fit(&peer, asking, answer);
+        trk_peer_read(view, swarm, TRK_INSIDE, turn + i < count ? turn + i : turn + i - count, &peer);
+        if ((asking->self->is_seed && peer.is_seed) || !trk_fits(peer.wire, peer.is_v6, peer.seen, asking))
+            continue;
+        name(peer.wire, peer.is_v6, answer);
+        named++;
     }
 }
 
-/* Picks `picks` of all slices of a set, one of each of as many strata, and fetches them from memory side by side. */
-static void pick_slices(const trk_swarms *view, const trk_swarm *swarm, trk_place place, uint64_t slices, uint64_t picks,
-                        trk_asking *asking, const unsigned char *records[], uint32_t first[])
+void trk_pick(uint32_t count, uint32_t picks, uint32_t turn, uint64_t *random, uint32_t picked[])
 {
-    uint64_t turn = trk_random(&asking->random) % slices;
+    const uint64_t stratum = picks ? ((uint64_t)count << 32) / picks : 0; /* in 32.32 bits */
+    uint64_t at = 0;
 
-    for (uint64_t i = 0; i < picks; i++) {
-        uint64_t start = slices * i / picks, length = slices * (i + 1) / picks - start;
+    for (uint32_t i = 0; i < picks; i++, at += stratum) {
+        uint32_t start = (uint32_t)(at >> 32), end = i + 1 < picks ? (uint32_t)((at + stratum) >> 32) : count;
+        uint32_t pick = start + trk_random_below(random, end - start);
 
-        start += turn + trk_random(&asking->random) % length;
-        first[i] = (uint32_t)(start % slices) * SLICE;
-        records[i] = trk_set_record(view, swarm, place, first[i]);
-        __builtin_prefetch(records[i]);
-        __builtin_prefetch(records[i] + 64);
+        picked[i] = pick < count - turn ? pick + turn : pick - (count - turn);
     }
+}
+
+/* Names those of `count` records in a row that fit, but for those that are near. Made for each family by the compiler.
+ * @return how many were named, at most `want` */
+static inline __attribute__((always_inline)) uint32_t name_slice(const unsigned char *record, uint32_t first, uint32_t count,
+                                                                 uint32_t want, int is_v6, const trk_near *near,
+                                                                 const trk_asking *asking, trk_answer *answer)
+{
+    const trk_place place = is_v6 ? TRK_LEECHERS6 : TRK_LEECHERS4; /* or seeds: records are alike */
+    uint32_t named = 0;
+
+    for (uint32_t i = 0; i < count && named < want; i++, record += trk_record_size(place)) {
+        if (trk_near_has(near, first + i, record) || !trk_fits(record, is_v6, trk_record_seen(record, place), asking))
+            continue;
+        name(record, is_v6, answer);
+        named++;
+    }
+    return named;
 }
 
 /* Draws from all of a set, passing over those that were named for being near. */
@@ -96,25 +67,26 @@ static void draw_far(const trk_swarms *view, const trk_swarm *swarm, trk_place p
                      const trk_near *near, trk_asking *asking, trk_answer *answer)
 {
     enum { PICKS = TRK_NUMWANT_MAX / SLICE + 3 };
-    const uint32_t count = trk_place_count(swarm, place), size = TRK_PEERS_SPACE / trk_set_per_block(place);
+    const uint32_t count = trk_place_count(swarm, place);
+    const int is_v6 = trk_place_is_v6(place);
     const unsigned char *records[PICKS];
     uint32_t first[PICKS], named = 0;
-    uint64_t slices = (count + SLICE - 1) / SLICE, picks = (want + near->count + 1 + SLICE - 1) / SLICE + 1;
+    uint32_t slices = (count + SLICE - 1) / SLICE, picks = (want + near->count + 1 + SLICE - 1) / SLICE + 1;
 
     /* So many that one peer may be the one that asks, and one slice, the last of the set, short. */
     if (picks > slices)
         picks = slices;
-    pick_slices(view, swarm, place, slices, picks, asking, records, first);
-    for (uint64_t i = 0; i < picks; i++)
-        for (uint32_t j = 0; j < SLICE && first[i] + j < count && named < want; j++) {
-            const unsigned char *record = records[i] + j * size;
-            trk_peer peer;
+    trk_pick(slices, picks, trk_random_below(&asking->random, slices), &asking->random, first);
+    for (uint32_t i = 0; i < picks; i++) {
+        records[i] = trk_set_record(view, swarm, place, first[i] *= SLICE);
+        trk_fetch(records[i]);
+    }
+    for (uint32_t i = 0; i < picks && named < want; i++) {
+        uint32_t end = count - first[i] < SLICE ? count - first[i] : SLICE;
 
-            if (trk_near_has(near, record))
-                continue;
-            trk_record_read(record, place, &peer);
-            named += (uint32_t)name_if_fit(&peer, asking, answer);
-        }
+        named += is_v6 ? name_slice(records[i], first[i], end, want - named, 1, near, asking, answer)
+                       : name_slice(records[i], first[i], end, want - named, 0, near, asking, answer);
+    }
 }
 
 static void draw(const trk_swarms *view, const trk_swarm *swarm, trk_place place, uint32_t want, trk_asking *asking,
@@ -124,17 +96,13 @@ static void draw(const trk_swarms *view, const trk_swarm *swarm, trk_place place
     int is_own_family = place == trk_place_of(asking->self->is_v6, 0) || place == trk_place_of(asking->self->is_v6, 1);
     trk_near near;
 
-    near.count = 0;
     if (want == 0 || count == 0)
         return;
+    near.count = 0;
     if (near_want > 0 && count > want && is_own_family)
         trk_near_find(view, swarm, place, near_want, asking, &near);
-    for (uint32_t i = 0; i < near.count; i++) {
-        trk_peer peer;
-
-        trk_record_read(near.records[i], place, &peer);
-        name(&peer, answer);
-    }
+    for (uint32_t i = 0; i < near.count; i++)
+        name(near.records[i], asking->self->is_v6, answer);
     draw_far(view, swarm, place, want - near.count, &near, asking, answer);
 }
 
@@ -216,9 +184,9 @@ static uint32_t name_own_seeds(const trk_asking *asking, uint32_t want, trk_answ
         memcpy(seed.wire, asking->seeds[i].ip, ip_size);
         seed.wire[ip_size] = (unsigned char)(port >> 8);
         seed.wire[ip_size + 1] = (unsigned char)(port & 0xff);
-        if (port == 0 || !can_be_told(asking, &seed) || is_named(answer, &seed))
+        if (port == 0 || !trk_can_be_told(asking, seed.wire, seed.is_v6) || is_named(answer, &seed))
             continue;
-        name(&seed, answer);
+        name(seed.wire, seed.is_v6, answer);
         named++;
     }
     return named;

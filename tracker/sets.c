@@ -4,7 +4,6 @@
 #include "tracker/table.h"
 
 enum {
-    TAIL = 6,             /* bytes of a record after the wire form */
     CHAINED_FROM = 17,    /* peers: fewer are just looked through */
     UNCHAINED_FROM = 8,   /* shrunk to so few, chains are given up */
     PER_CHAIN = 3         /* peers of a chain, on average, in a set that grows */
@@ -15,7 +14,7 @@ static const uint32_t completed_bit = (uint32_t)1 << 31, paused_bit = (uint32_t)
 
 static int is_v6(trk_place place)
 {
-    return place == TRK_LEECHERS6 || place == TRK_SEEDS6;
+    return trk_place_is_v6(place);
 }
 
 static int is_seed(trk_place place)
@@ -23,32 +22,18 @@ static int is_seed(trk_place place)
     return place == TRK_SEEDS4 || place == TRK_SEEDS6;
 }
 
-static apr_size_t record_size(trk_place place)
-{
-    return trk_wire_size(is_v6(place)) + TAIL;
-}
-
-uint32_t trk_set_per_block(trk_place place)
-{
-    return is_v6(place) ? TRK_PEERS_SPACE / (18 + TAIL) : TRK_PEERS_SPACE / (6 + TAIL);
-}
-
-uint32_t trk_set_blocks(trk_place place, uint32_t count)
-{
-    return (count + trk_set_per_block(place) - 1) / trk_set_per_block(place);
-}
-
 static trk_peers *leaf(const trk_swarms *view, const trk_swarm *swarm, trk_place place, uint32_t index)
 {
     const trk_set *set = &swarm->sets[place];
 
-    return trk_block(view, trk_array_get(view, set->root, trk_set_blocks(place, set->count),
-                                         index / trk_set_per_block(place)));
+    return trk_block(view, trk_array_get(view, set->root, trk_set_blocks(place, set->count), trk_block_of(place, index)));
 }
 
 unsigned char *trk_set_record(const trk_swarms *view, const trk_swarm *swarm, trk_place place, uint32_t index)
 {
-    return leaf(view, swarm, place, index)->records + index % trk_set_per_block(place) * record_size(place);
+    uint32_t in_block = index - trk_block_of(place, index) * trk_set_per_block(place);
+
+    return leaf(view, swarm, place, index)->records + in_block * trk_record_size(place);
 }
 
 static uint32_t read_state(const unsigned char *record, trk_place place, uint16_t *low)
@@ -198,8 +183,8 @@ apr_status_t trk_set_add(trk_swarms *view, unsigned shard, trk_ref ref, const tr
     } else {
         block = leaf(view, swarm, place, set->count);
     }
-    record = block->records + set->count % trk_set_per_block(place) * record_size(place);
-    memset(record, 0, record_size(place));
+    record = block->records + set->count % trk_set_per_block(place) * trk_record_size(place);
+    memset(record, 0, trk_record_size(place));
     memcpy(record, peer->wire, trk_wire_size(peer->is_v6));
     trk_record_update(record, place, peer);
     block->used++;
@@ -257,18 +242,9 @@ void trk_set_clear(trk_swarms *view, unsigned shard, trk_swarm *swarm, trk_place
     set->count = 0;
 }
 
-uint32_t trk_age(uint32_t seen, uint32_t now)
-{
-    const uint32_t round = (uint32_t)1 << TRK_SEEN_BITS;
-    uint32_t age = (now - seen) & (round - 1);
-
-    return age < round / 2 ? age : 0; /* the clock was set back */
-}
-
 static void meet(const unsigned char *record, trk_place place, uint32_t index, const trk_peer *peer, uint32_t now,
                  trk_search *search)
 {
-    trk_peer met;
     uint32_t age;
 
     if (memcmp(record, peer->wire, address_size(peer->is_v6)) != 0)
@@ -278,8 +254,7 @@ static void meet(const unsigned char *record, trk_place place, uint32_t index, c
         search->place = place;
         search->index = index;
     }
-    trk_record_read(record, place, &met);
-    age = trk_age(met.seen, now);
+    age = trk_age(trk_record_seen(record, place), now);
     if (search->same_address++ == 0 || age > search->oldest_age) {
         search->oldest_place = place;
         search->oldest_index = index;
@@ -287,19 +262,24 @@ static void meet(const unsigned char *record, trk_place place, uint32_t index, c
     }
 }
 
-void trk_set_search(const trk_swarms *view, const trk_swarm *swarm, trk_place place, const trk_peer *peer, uint32_t now,
-                    trk_search *search)
+uint32_t trk_peer_hash(const trk_swarms *view, const trk_peer *peer)
+{
+    return hash_address(view, peer->wire, peer->is_v6);
+}
+
+void trk_set_search(const trk_swarms *view, const trk_swarm *swarm, trk_place place, const trk_peer *peer, uint32_t hash,
+                    uint32_t now, trk_search *search)
 {
     const trk_set *set = &swarm->sets[place];
+    int stops = search->stops;
 
     if (set->heads.count == 0) {
-        for (uint32_t i = 0; i < set->count; i++)
+        for (uint32_t i = 0; i < set->count && !(stops && search->found); i++)
             meet(trk_set_record(view, swarm, place, i), place, i, peer, now, search);
     } else {
-        uint32_t chain = trk_chain_of(hash_address(view, peer->wire, peer->is_v6), set->heads.count);
-        uint32_t item = trk_head(view, &set->heads, chain);
+        uint32_t item = trk_head(view, &set->heads, trk_chain_of(hash, set->heads.count));
 
-        while (item) {
+        while (item && !(stops && search->found)) {
             const unsigned char *record = trk_set_record(view, swarm, place, item - 1);
             uint16_t low;
 

@@ -23,6 +23,7 @@ typedef struct {
     uint64_t random;     /* changes with each use; 0: nothing is replaced when the memory is full */
     int says_completed;  /* the announce's event */
     int counts;          /* count a completion in `downloaded` */
+    trk_ref swarm;       /* set to where the peer was kept */
 } trk_keeping;
 
 /** Under the lock of the hash's shard. @return APR_SUCCESS, APR_ENOSPC */
@@ -34,8 +35,25 @@ void trk_forget(trk_swarms *view, const trk_keeping *how, const trk_peer *peer);
 /** @param from  normal, with its port */
 trk_peer trk_peer_make(const trk_address *from, int is_seed, uint32_t second);
 
+/** Mixes all bits of a number into all bits. */
+static inline uint64_t trk_mix(uint64_t number)
+{
+    number = (number ^ number >> 30) * 0xbf58476d1ce4e5b9; /* splitmix64 */
+    number = (number ^ number >> 27) * 0x94d049bb133111eb;
+    return number ^ number >> 31;
+}
+
 /** The next of a row of random numbers. */
-uint64_t trk_random(uint64_t *state);
+static inline uint64_t trk_random(uint64_t *state)
+{
+    return trk_mix(*state += 0x9e3779b97f4a7c15);
+}
+
+/** A random number below `limit`, which fits into 32 bits. */
+static inline uint32_t trk_random_below(uint64_t *state, uint64_t limit)
+{
+    return (uint32_t)((trk_random(state) >> 32) * limit >> 32);
+}
 
 /* --- replace.c --- */
 
@@ -76,8 +94,18 @@ typedef struct {
 /** Fills the answer's peers; swarm may be NULL. */
 void trk_select(const trk_swarms *view, const trk_swarm *swarm, trk_asking *asking, trk_answer *answer);
 
-/** May the one that asks be told of this peer? */
-int trk_fits(const trk_peer *peer, const trk_asking *asking);
+/**
+ * Picks numbers below `count`, one of each of `picks` (at most `count`) strata.
+ * @param turn  below `count`: so far they are turned round
+ */
+void trk_pick(uint32_t count, uint32_t picks, uint32_t turn, uint64_t *random, uint32_t picked[]);
+
+/** Has a record's block fetched from memory. */
+static inline void trk_fetch(const unsigned char *record)
+{
+    __builtin_prefetch(record);
+    __builtin_prefetch(record + 64);
+}
 
 /* --- interval.c --- */
 
@@ -90,21 +118,47 @@ void trk_intervals(const trk_policy *policy, uint32_t peers, int is_seed, uint64
 
 /* --- near.c --- */
 
+enum { TRK_NEAR_MARKS = 2048 };
+
 /* Records of near peers, which are to be named. */
 typedef struct {
-    uint32_t count;
+    uint32_t count, set_count;          /* of these, and of their set */
+    uint64_t marks[TRK_NEAR_MARKS / 64]; /* a bit of each record's number: most that are not among them are told by that */
     const unsigned char *records[TRK_NUMWANT_MAX];
 } trk_near;
 
 /**
  * Looks for up to `want` peers near the one that asks, in a set of its own family: the nearest first, of equally near ones any
- * with the same chance. All of a set is looked at if it is not much larger than `want`, else samples of it, O(want).
+ * with the same chance. All of a set is looked at if it is not much larger than `want`, else samples of it, O(want), and fewer
+ * of them the more of them are near.
+ * @param near  with count 0
  */
 void trk_near_find(const trk_swarms *view, const trk_swarm *swarm, trk_place place, uint32_t want, trk_asking *asking,
                    trk_near *near);
 
-/** Is this record among them? */
-int trk_near_has(const trk_near *near, const unsigned char *record);
+/** Adds a record, which has this number in its set. */
+static inline void trk_near_add(trk_near *near, const unsigned char *record, uint32_t number)
+{
+    near->marks[number % TRK_NEAR_MARKS / 64] |= (uint64_t)1 << number % 64;
+    near->records[near->count++] = record;
+}
+
+/** Is this record, which has this number in its set, among them? */
+static inline int trk_near_has(const trk_near *near, uint32_t number, const unsigned char *record)
+{
+    if (near->count == 0 || !(near->marks[number % TRK_NEAR_MARKS / 64] >> number % 64 & 1))
+        return 0;
+    for (uint32_t i = 0; i < near->count && near->set_count > TRK_NEAR_MARKS; i++)
+        if (near->records[i] == record)
+            return 1;
+    return near->set_count <= TRK_NEAR_MARKS;
+}
+
+/* --- near_atlas.c --- */
+
+/** The same with an atlas, of whose look-ups there is a bound. For trk_near_find. */
+void trk_near_by_atlas(const trk_swarms *view, const trk_swarm *swarm, trk_place place, uint32_t want, trk_asking *asking,
+                       trk_near *near);
 
 /* --- roll.c: swarms written one after another, for files, copies and repairs --- */
 

@@ -18,6 +18,7 @@ typedef struct {
     uint32_t now, limit; /* seconds */
     uint64_t random;
     trk_peer peer;
+    trk_ref ref; /* of the swarm, once it was looked for; 0: there is none */
 } announcing;
 
 static void prepare(const trk_swarms *view, announcing *a, const trk_address *from, apr_time_t now)
@@ -30,11 +31,14 @@ static void prepare(const trk_swarms *view, announcing *a, const trk_address *fr
     a->peer.paused = !a->peer.is_seed && a->announce->event == TRK_EVENT_PAUSED;
 }
 
-static void set_intervals(const trk_swarms *view, const announcing *a, uint32_t peers, trk_answer *answer)
+/* The jitter needs no secret: who would choose his own gains nothing. */
+static void set_intervals(const announcing *a, uint32_t peers, trk_answer *answer)
 {
-    uint64_t hash = trk_hash(view, a->peer.wire, trk_wire_size(a->peer.is_v6)) ^ a->hashed;
+    uint64_t words[3] = {0};
 
-    trk_intervals(a->policy, peers, a->peer.is_seed, hash, answer);
+    memcpy(words, a->peer.wire, sizeof a->peer.wire);
+    trk_intervals(a->policy, peers, a->peer.is_seed, trk_mix(trk_mix(trk_mix(a->hashed ^ words[0]) ^ words[1]) ^ words[2]),
+                  answer);
 }
 
 /* With so many seeds of its own, and so few leechers for each, a swarm needs nobody else. */
@@ -48,20 +52,20 @@ static int carries_itself(uint32_t seeds, uint32_t leechers)
 static apr_status_t change(trk_swarms *view, announcing *a)
 {
     trk_keeping how = {&a->announce->hash, a->hashed, a->now, a->limit, a->random | 1,
-                       a->announce->event == TRK_EVENT_COMPLETED, 1};
+                       a->announce->event == TRK_EVENT_COMPLETED, 1, 0};
+    int is_stopping = a->announce->event == TRK_EVENT_STOPPED;
+    int is_refused = !is_stopping && !a->policy->allow_private_peers && trk_address_is_private(a->from.ip, a->from.is_v6);
     apr_status_t status;
 
-    if (a->announce->event == TRK_EVENT_STOPPED) {
-        if (a->from.port)
-            trk_forget(view, &how, &a->peer);
-        return APR_SUCCESS;
+    if (is_stopping && a->from.port)
+        trk_forget(view, &how, &a->peer);
+    if (is_stopping || is_refused || a->from.port == 0) {
+        a->ref = trk_swarm_find(view, &a->announce->hash, a->hashed);
+        return is_refused ? APR_EACCES : APR_SUCCESS;
     }
-    if (!a->policy->allow_private_peers && trk_address_is_private(a->from.ip, a->from.is_v6))
-        return APR_EACCES;
-    if (a->from.port == 0)
-        return APR_SUCCESS;
     status = trk_keep(view, &how, &a->peer);
     a->random = how.random;
+    a->ref = status == APR_SUCCESS ? how.swarm : trk_swarm_find(view, &a->announce->hash, a->hashed);
     return status;
 }
 
@@ -107,31 +111,30 @@ apr_status_t trk_swarms_announce(trk_swarms *swarms, const trk_policy *policy, c
     trk_asking asking;
     unsigned shard;
     apr_status_t locked, status;
-    trk_ref ref;
     uint32_t complete = 0, incomplete = 0, paused = 0;
 
     answer->count4 = answer->count6 = 0;
     answer->complete = answer->incomplete = answer->downloaded = answer->downloaders = 0;
     prepare(swarms, &a, from, now);
-    set_intervals(swarms, &a, 0, answer);
     if (seed_count > SEEDS_MAX)
         seed_count = SEEDS_MAX;
     for (int i = 0; i < seed_count; i++)
         own[i] = trk_address_normal(&seeds[i]);
     shard = trk_shard_of(a.hashed);
-    if ((locked = trk_shard_lock(swarms, shard)) != APR_SUCCESS)
+    if ((locked = trk_shard_lock(swarms, shard)) != APR_SUCCESS) {
+        set_intervals(&a, 0, answer);
         return locked;
+    }
     swarms->shards[shard].announces++;
     status = change(swarms, &a);
-    ref = trk_swarm_find(swarms, &announce->hash, a.hashed);
-    if (ref && trk_swarm_trim(swarms, shard, ref, a.now, a.limit, TRIM_AN_ANNOUNCE))
-        ref = 0;
-    if (ref) {
-        trk_swarm_numbers(trk_swarm_at(swarms, ref), &complete, &incomplete);
-        answer->downloaded = trk_swarm_at(swarms, ref)->downloaded;
-        paused = trk_swarm_paused(trk_swarm_at(swarms, ref));
+    if (a.ref && trk_swarm_trim(swarms, shard, a.ref, a.now, a.limit, TRIM_AN_ANNOUNCE))
+        a.ref = 0;
+    if (a.ref) {
+        trk_swarm_numbers(trk_swarm_at(swarms, a.ref), &complete, &incomplete);
+        answer->downloaded = trk_swarm_at(swarms, a.ref)->downloaded;
+        paused = trk_swarm_paused(trk_swarm_at(swarms, a.ref));
     }
-    set_intervals(swarms, &a, complete + incomplete, answer);
+    set_intervals(&a, complete + incomplete, answer);
     answer->complete = complete + (seed_count > 0);
     answer->incomplete = incomplete;
     answer->downloaders = incomplete - paused;
@@ -140,7 +143,7 @@ apr_status_t trk_swarms_announce(trk_swarms *swarms, const trk_policy *policy, c
     asking.seeds = own;
     asking.seed_count = seed_count;
     if (announce->event != TRK_EVENT_STOPPED && asking.want > 0)
-        trk_select(swarms, ref ? trk_swarm_at(swarms, ref) : NULL, &asking, answer);
+        trk_select(swarms, a.ref ? trk_swarm_at(swarms, a.ref) : NULL, &asking, answer);
     trk_shard_unlock(swarms, shard);
     if (status != APR_EACCES)
         tell_others(swarms, &a, own, seed_count);

@@ -236,16 +236,35 @@ void trk_peer_read(const trk_swarms *view, const trk_swarm *swarm, trk_place pla
         trk_record_read(trk_set_record(view, swarm, place, index), place, peer);
 }
 
-void trk_peer_find(const trk_swarms *view, const trk_swarm *swarm, const trk_peer *peer, uint32_t now,
-                   trk_search *search)
+/* Most peers are still what they were: so that set comes first. */
+static void find_peer(const trk_swarms *view, const trk_swarm *swarm, const trk_peer *peer, uint32_t now,
+                      trk_search *search)
 {
-    memset(search, 0, sizeof *search);
+    uint32_t hash;
+
     if (!swarm->is_big) {
         small_search(swarm, peer, search);
         return;
     }
-    trk_set_search(view, swarm, trk_place_of(peer->is_v6, 0), peer, now, search);
-    trk_set_search(view, swarm, trk_place_of(peer->is_v6, 1), peer, now, search);
+    hash = trk_peer_hash(view, peer);
+    trk_set_search(view, swarm, trk_place_of(peer->is_v6, peer->is_seed), peer, hash, now, search);
+    if (!(search->found && search->stops))
+        trk_set_search(view, swarm, trk_place_of(peer->is_v6, !peer->is_seed), peer, hash, now, search);
+}
+
+void trk_peer_find(const trk_swarms *view, const trk_swarm *swarm, const trk_peer *peer, uint32_t now,
+                   trk_search *search)
+{
+    memset(search, 0, sizeof *search);
+    find_peer(view, swarm, peer, now, search);
+}
+
+void trk_peer_seek(const trk_swarms *view, const trk_swarm *swarm, const trk_peer *peer, uint32_t now,
+                   trk_search *search)
+{
+    memset(search, 0, sizeof *search);
+    search->stops = 1;
+    find_peer(view, swarm, peer, now, search);
 }
 
 apr_status_t trk_peer_add(trk_swarms *view, unsigned shard, trk_ref ref, const trk_peer *peer)

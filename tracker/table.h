@@ -6,6 +6,8 @@
 #ifndef TRK_TABLE_H
 #define TRK_TABLE_H
 
+#include <string.h>
+
 #include "tracker/heads.h"
 
 enum {
@@ -95,7 +97,18 @@ unsigned char trk_flags_of(const trk_peer *peer);
 void trk_flags_read(unsigned char flags, trk_peer *peer);
 
 /** Seconds since a peer was seen, from its low bits; 0 if that lies ahead. */
-uint32_t trk_age(uint32_t seen, uint32_t now);
+static inline uint32_t trk_age(uint32_t seen, uint32_t now)
+{
+    const uint32_t round = (uint32_t)1 << TRK_SEEN_BITS;
+    uint32_t age = (now - seen) & (round - 1);
+
+    return age < round / 2 ? age : 0; /* the clock was set back */
+}
+
+static inline int trk_place_is_v6(trk_place place)
+{
+    return place == TRK_LEECHERS6 || place == TRK_SEEDS6;
+}
 
 static inline trk_swarm *trk_swarm_at(const trk_swarms *view, trk_ref ref)
 {
@@ -104,13 +117,44 @@ static inline trk_swarm *trk_swarm_at(const trk_swarms *view, trk_ref ref)
 
 /* --- sets.c: the peers of one set of a big swarm --- */
 
+enum { TRK_RECORD4 = 6 + 6, TRK_RECORD6 = 18 + 6 /* bytes: the wire form, and what else is known */ };
+
+static inline uint32_t trk_record_size(trk_place place)
+{
+    return trk_place_is_v6(place) ? TRK_RECORD6 : TRK_RECORD4;
+}
+
 /** Peers that a block of this set holds. */
-uint32_t trk_set_per_block(trk_place place);
-uint32_t trk_set_blocks(trk_place place, uint32_t count);
+static inline uint32_t trk_set_per_block(trk_place place)
+{
+    return trk_place_is_v6(place) ? TRK_PEERS_SPACE / TRK_RECORD6 : TRK_PEERS_SPACE / TRK_RECORD4;
+}
+
+/** The number of the block that has this peer of a set. */
+static inline uint32_t trk_block_of(trk_place place, uint32_t index)
+{
+    return trk_place_is_v6(place) ? index / (TRK_PEERS_SPACE / TRK_RECORD6) : index / (TRK_PEERS_SPACE / TRK_RECORD4);
+}
+
+static inline uint32_t trk_set_blocks(trk_place place, uint32_t count)
+{
+    return count > 0 ? trk_block_of(place, count - 1) + 1 : 0;
+}
 
 /** The record of a peer and its unpacking, and writing back of all but the address. */
 unsigned char *trk_set_record(const trk_swarms *view, const trk_swarm *swarm, trk_place place, uint32_t index);
 void trk_record_read(const unsigned char *record, trk_place place, trk_peer *peer);
+static inline uint32_t trk_record_seen(const unsigned char *record, trk_place place)
+{
+    uint16_t low;
+    uint32_t high;
+
+    record += trk_wire_size(trk_place_is_v6(place));
+    memcpy(&low, record, sizeof low);
+    memcpy(&high, record + sizeof low, sizeof high);
+    return low | (high >> TRK_LINK_BITS & 0xf) << 16;
+}
+
 void trk_record_update(unsigned char *record, trk_place place, const trk_peer *peer);
 
 /** @return APR_SUCCESS, or APR_ENOSPC and nothing was changed */
@@ -120,6 +164,7 @@ void trk_set_clear(trk_swarms *view, unsigned shard, trk_swarm *swarm, trk_place
 
 /* What a search met. */
 typedef struct {
+    int stops; /* at the peer itself: what follows `index` is then only of use if it is not there */
     int found;
     trk_place place;
     uint32_t index;
@@ -128,9 +173,12 @@ typedef struct {
     uint32_t oldest_index, oldest_age;
 } trk_search;
 
-/** Adds to a search what one set has of the peer's address. */
-void trk_set_search(const trk_swarms *view, const trk_swarm *swarm, trk_place place, const trk_peer *peer, uint32_t now,
-                    trk_search *search);
+/** The keyed hash by which a peer's address is found in sets. */
+uint32_t trk_peer_hash(const trk_swarms *view, const trk_peer *peer);
+
+/** Adds to a search what one set has of the peer's address, which has this hash. */
+void trk_set_search(const trk_swarms *view, const trk_swarm *swarm, trk_place place, const trk_peer *peer, uint32_t hash,
+                    uint32_t now, trk_search *search);
 
 /** The chains of a set, for the invariants. */
 trk_chains trk_set_chains(const trk_swarms *view, unsigned shard, const trk_swarm *swarm, trk_place place);
@@ -157,6 +205,10 @@ uint32_t trk_swarm_paused(const trk_swarm *swarm);
 
 void trk_peer_read(const trk_swarms *view, const trk_swarm *swarm, trk_place place, uint32_t index, trk_peer *peer);
 void trk_peer_find(const trk_swarms *view, const trk_swarm *swarm, const trk_peer *peer, uint32_t now,
+                   trk_search *search);
+
+/** The same in less time: of its address nothing is told if it is there itself. */
+void trk_peer_seek(const trk_swarms *view, const trk_swarm *swarm, const trk_peer *peer, uint32_t now,
                    trk_search *search);
 
 /** Adds a peer that is not there. @return APR_SUCCESS, or APR_ENOSPC and nothing was changed */

@@ -31,7 +31,7 @@ enum {
 /* Options behind an announce (BEP 41), and bytes of a URL that are read. */
 enum { END_OF_OPTIONS, NO_OPTION, URL_DATA, URL_MAX = 1024 };
 
-enum { ID_SIZE = APR_SIPHASH_DSIZE, STEP = 64 /* seconds */, STEPS = 3 /* an id is good in its own and two more */ };
+enum { ID_SIZE = APR_SIPHASH_DSIZE, STEP = 64 /* seconds */, STEPS = 3 /* an id is good in its own and two more */, STEP_MASK = 3 };
 
 static const apr_uint64_t connect_magic = 0x41727101980;
 
@@ -65,6 +65,7 @@ static void put_u32(unsigned char *to, apr_uint32_t value)
     to[3] = (unsigned char)value;
 }
 
+/* The lowest bits of an id say of which step it is, so that only one has to be worked out to see whether it is good. */
 static void make_id(const request *q, apr_uint64_t step, unsigned char id[ID_SIZE])
 {
     unsigned char message[1 + sizeof q->from.ip + 8] = {(unsigned char)q->from.is_v6};
@@ -73,6 +74,7 @@ static void make_id(const request *q, apr_uint64_t step, unsigned char id[ID_SIZ
     put_u32(message + 1 + sizeof q->from.ip, (apr_uint32_t)(step >> 32));
     put_u32(message + 1 + sizeof q->from.ip + 4, (apr_uint32_t)step);
     apr_siphash24_auth(id, message, sizeof message, q->tracker->secret);
+    id[ID_SIZE - 1] = (unsigned char)((id[ID_SIZE - 1] & ~(unsigned)STEP_MASK) | (unsigned)(step & STEP_MASK));
 }
 
 static apr_uint64_t step_of(apr_time_t now)
@@ -80,17 +82,14 @@ static apr_uint64_t step_of(apr_time_t now)
     return (apr_uint64_t)(apr_time_sec(now) / STEP);
 }
 
-/* All ids that would do are compared, in whole, so that the time taken tells nothing of them. */
+/* Compared in whole, so that the time taken tells nothing of what would have been good. */
 static int is_validated(const request *q)
 {
+    apr_uint64_t now = step_of(q->now), age = (now - q->packet[ID + ID_SIZE - 1]) & STEP_MASK;
     unsigned char id[ID_SIZE];
-    int valid = 0;
 
-    for (unsigned i = 0; i < STEPS; i++) {
-        make_id(q, step_of(q->now) - i, id);
-        valid |= CRYPTO_memcmp(id, q->packet + ID, ID_SIZE) == 0;
-    }
-    return valid;
+    make_id(q, now - age, id);
+    return (CRYPTO_memcmp(id, q->packet + ID, ID_SIZE) == 0) & (age < STEPS);
 }
 
 static void begin(const request *q, apr_uint32_t action)

@@ -1,6 +1,7 @@
 """The tracker over UDP (BEP 15): a client by hand, and libtorrent."""
 import socket
 import threading
+import time
 
 import pytest
 
@@ -68,6 +69,57 @@ def test_closed_tracker_says_why(server):
         with pytest.raises(Refused, match="no longer public"):
             tracker.announce(server.made.hash)
         assert tracker.scrape(b"u" * 20, server.made.hash) == [(0, 0, 0)] * 2
+
+
+@pytest.mark.parametrize("change", ["write", "replace", "remove"])
+def test_a_changed_file_is_refused_within_a_second(server, change):
+    """Although it is announced all the time: what is remembered of it is for a moment. What was asked for later than a second after
+    the change must not be answered, however slow this machine is."""
+    path = server.docroot / "f.bin"
+    with at(server) as tracker:
+        for _ in range(100):
+            tracker.announce(server.made.hash)
+        if change == "write":
+            path.write_bytes(b"x" * SIZE)
+        elif change == "replace":
+            (server.docroot / "other").write_bytes(path.read_bytes())
+            os.rename(server.docroot / "other", path)
+        else:
+            path.unlink()
+        changed = time.time()
+
+        def is_refused():
+            asked = time.time()
+            try:
+                tracker.announce(server.made.hash)
+            except Refused as refused:
+                assert "changed" in str(refused)
+                return True
+            assert asked < changed + 1
+            return False
+        wait_for("the refusal", is_refused)
+
+
+def test_a_torrent_that_comes_back_is_announced_again(server, content):
+    with at(server) as tracker:
+        tracker.announce(server.made.hash)
+        server.put("f.bin", b"x" * SIZE)
+        with pytest.raises(Refused, match="changed"):
+            while True:
+                tracker.announce(server.made.hash)
+        server.put("f.bin", content(SIZE))
+        assert server.torrent("/f.bin").hash == server.made.hash
+        assert tracker.announce(server.made.hash)["seeds"] == 1
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_port_of_one_address_alone(server, host):
+    """Its socket does not tell to which address datagrams came, as there is but one."""
+    port = free_udp_port()
+    server.write_conf(f"Listen [::1]:{server.port}\nBTHTTPTrackerUDP {f'[{host}]' if ':' in host else host}:{port}")
+    server.graceful()
+    with UdpTracker(host, port) as tracker:
+        assert tracker.announce(server.made.hash)["peers"] == {(host, server.port)}
 
 
 def test_torrents_and_magnets_name_it(httpd, content):
