@@ -59,6 +59,13 @@ static int everything(void *baton, const bt_infohash *hash)
     return 1;
 }
 
+static int is_nobody(void *baton, const trk_address *address)
+{
+    (void)baton;
+    (void)address;
+    return 0;
+}
+
 static int no_seeds(void *baton, const trk_address *local, const trk_address *peer, trk_address *seeds)
 {
     (void)baton;
@@ -88,7 +95,8 @@ static void make_host(host *made, const char *id, int port, int shares)
     trk_swarms_share(made->swarms, made->outbox);
     made->config = (trk_redis_config){.place = {.host = "127.0.0.1", .port = port}, .swarms = made->swarms, .outbox = made->outbox,
                                       .interval = policy.interval, .leave = eventfd(0, EFD_NONBLOCK), .is_wanted = everything,
-                                      .seeds = no_seeds};
+                                      .seeds = no_seeds,
+                                      .is_itself = is_nobody};
     must(pthread_create(&made->thread, NULL, run, &made->config) == 0, "no thread");
     while (__atomic_load_n(&trk_outbox_counters(made->outbox)->state, __ATOMIC_RELAXED) != TRK_STORE_SHARED)
         usleep(1000);

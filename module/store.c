@@ -4,7 +4,10 @@
 #include <http_log.h>
 
 #include <errno.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
 #include <pthread.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -27,6 +30,10 @@ typedef struct {
 static sharing shared;
 static int has_store;
 
+enum { INTERFACES_MAX = 256 };
+static trk_address interfaces[INTERFACES_MAX]; /* without a port */
+static int interface_count;
+
 static int is_published(void *baton, const bt_infohash *hash)
 {
     (void)baton;
@@ -41,6 +48,49 @@ static int own_seeds(void *baton, const trk_address *local, const trk_address *p
     (void)baton;
     reached.port = bth_http_port(local);
     return bth_seeds_for(NULL, &reached, peer, seeds);
+}
+
+/* The machine's addresses, as they were when the thread was prepared. */
+static void note_interfaces(void)
+{
+    struct ifaddrs *all;
+
+    interface_count = 0;
+    if (getifaddrs(&all) != 0)
+        return;
+    for (const struct ifaddrs *each = all; each && interface_count < INTERFACES_MAX; each = each->ifa_next) {
+        trk_address *address = &interfaces[interface_count];
+
+        if (!each->ifa_addr || (each->ifa_addr->sa_family != AF_INET && each->ifa_addr->sa_family != AF_INET6))
+            continue;
+        memset(address, 0, sizeof *address);
+        address->is_v6 = each->ifa_addr->sa_family == AF_INET6;
+        if (address->is_v6)
+            memcpy(address->ip, &((const struct sockaddr_in6 *)(const void *)each->ifa_addr)->sin6_addr, 16);
+        else
+            memcpy(address->ip, &((const struct sockaddr_in *)(const void *)each->ifa_addr)->sin_addr, 4);
+        interface_count++;
+    }
+    freeifaddrs(all);
+}
+
+static int is_own_port(const trk_address *address)
+{
+    const apr_array_header_t *ports = bth_server()->peer_ports;
+
+    for (int i = 0; i < ports->nelts; i++)
+        if (APR_ARRAY_IDX(ports, i, bth_peer_port).address.port == address->port)
+            return 1;
+    return bth_http_port(address) == address->port;
+}
+
+static int is_itself(void *baton, const trk_address *address)
+{
+    (void)baton;
+    for (int i = 0; i < interface_count; i++)
+        if (interfaces[i].is_v6 == address->is_v6 && memcmp(interfaces[i].ip, address->ip, address->is_v6 ? 16 : 4) == 0)
+            return is_own_port(address);
+    return 0;
 }
 
 int bth_store_is_built(void)
@@ -62,9 +112,11 @@ apr_status_t bth_store_create(apr_pool_t *pool)
                                       .interval = bth_server()->tracker_interval,
                                       .leave = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
                                       .is_wanted = is_published,
-                                      .seeds = own_seeds};
+                                      .seeds = own_seeds,
+                                      .is_itself = is_itself};
     if (shared.redis.leave < 0)
         return errno;
+    note_interfaces();
     pthread_mutex_init(&shared.mutex, NULL);
     pthread_cond_init(&shared.ended, NULL);
     has_store = 1;

@@ -3,29 +3,24 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "module/collection.h"
-
 enum {
-    WAYS = 4,           /* places that an info-hash may have */
-    ROWS = 32 * 1024,   /* so there is room for 131,072 of them, in 32 MiB */
-    PLACE_SIZE = 256    /* bytes */
+    WAYS = 4,        /* places that an info-hash may have */
+    ROWS = 32 * 1024 /* so there is room for 131,072 of them, in 5 MiB */
 };
 
 /* What is noted of one info-hash. All zero: nothing. */
 typedef struct {
+    apr_time_t passed;
+    apr_uint64_t version; /* of the catalogue */
     bt_infohash hash;
-    apr_uint32_t has_path; /* else it is good for a moment only: a collection, or a path too long */
-    apr_time_t looked;     /* at the file */
-    apr_uint64_t version;  /* of the catalogue */
-    bt_stamp stamp;
-    char path[PLACE_SIZE - 80];
 } place;
-_Static_assert(sizeof(place) == PLACE_SIZE, "a place is so large");
 
 struct bth_known {
     place (*rows)[WAYS];
     apr_time_t now;
     apr_uint64_t version;
+    apr_time_t second; /* that began then, */
+    int looks;         /* and what may still be looked up in it */
 };
 
 static apr_status_t unmap(void *baton)
@@ -52,6 +47,10 @@ void bth_known_at(bth_known *known, apr_time_t now, apr_uint64_t version)
 {
     known->now = now;
     known->version = version;
+    if (now - known->second >= APR_USEC_PER_SEC || now < known->second) {
+        known->second = now;
+        known->looks = BTH_KNOWN_LOOKS;
+    }
 }
 
 /* Info-hashes that are published are what they are: whoever makes files to fill one row slows down his own torrents. */
@@ -63,22 +62,19 @@ static place *row_of(const bth_known *known, const bt_infohash *hash)
     return known->rows[number % ROWS];
 }
 
-static int is_fresh(const bth_known *known, const place *at)
+void bth_known_fetch(const bth_known *known, const bt_infohash *hash)
 {
-    apr_time_t age = known->now - at->looked;
+    const char *row = (const char *)row_of(known, hash);
 
-    return age >= 0 && age < BTH_KNOWN_MOMENT; /* the clock may have been put back */
+    for (apr_size_t at = 0; at < WAYS * sizeof(place); at += 64)
+        __builtin_prefetch(row + at);
 }
 
-/* @return 1 if the file is the one that was hashed */
-static int look(const bth_known *known, place *at)
+static int is_fresh(const bth_known *known, const place *at)
 {
-    bt_stamp now;
+    apr_time_t age = known->now - at->passed; /* the clock may have been put back */
 
-    if (!at->has_path || bt_stamp_path(at->path, &now) != APR_SUCCESS || !bt_stamp_equal(&now, &at->stamp))
-        return 0;
-    at->looked = known->now;
-    return 1;
+    return age >= 0 && age < (known->looks > 0 ? BTH_KNOWN_MOMENT : BTH_KNOWN_LONGEST);
 }
 
 int bth_known_is_open(bth_known *known, const bt_infohash *hash)
@@ -86,44 +82,31 @@ int bth_known_is_open(bth_known *known, const bt_infohash *hash)
     place *row = row_of(known, hash);
 
     for (int i = 0; i < WAYS; i++) {
-        place *at = &row[(hash->b[4] + i) % WAYS];
-
-        if (at->looked == 0 || !bt_infohash_equal(&at->hash, hash))
+        if (row[i].passed == 0 || row[i].version != known->version || !bt_infohash_equal(&row[i].hash, hash))
             continue;
-        if (at->version == known->version && (is_fresh(known, at) || look(known, at)))
+        if (is_fresh(known, &row[i]))
             return 1;
-        at->looked = 0;
+        known->looks--;
         return 0;
     }
     return 0;
 }
 
-/* Of a full row, whose file was looked at longest ago goes. An empty one is filled from where its hash begins to look. */
+/* Of a full row, that which passed longest ago goes. */
 static place *place_for(const bth_known *known, const bt_infohash *hash)
 {
-    place *row = row_of(known, hash), *oldest = NULL;
+    place *row = row_of(known, hash), *oldest = row;
 
     for (int i = 0; i < WAYS; i++) {
-        place *at = &row[(hash->b[4] + i) % WAYS];
-
-        if (at->looked != 0 && bt_infohash_equal(&at->hash, hash))
-            return at;
-        if (!oldest || at->looked < oldest->looked)
-            oldest = at;
+        if (row[i].passed != 0 && bt_infohash_equal(&row[i].hash, hash))
+            return &row[i];
+        if (row[i].passed < oldest->passed)
+            oldest = &row[i];
     }
     return oldest;
 }
 
-void bth_known_note(bth_known *known, const bt_infohash *hash, const cat_entry *entry)
+void bth_known_note(bth_known *known, const bt_infohash *hash)
 {
-    place *at = place_for(known, hash);
-    apr_size_t length = strlen(entry->path);
-
-    at->hash = *hash;
-    at->looked = known->now;
-    at->version = known->version;
-    at->stamp = entry->stamp;
-    at->has_path = length < sizeof at->path && !bth_is_collection(entry->path);
-    if (at->has_path)
-        memcpy(at->path, entry->path, length + 1);
+    *place_for(known, hash) = (place){.passed = known->now, .version = known->version, .hash = *hash};
 }

@@ -1,6 +1,6 @@
-/* Which torrents may be announced just now: what the catalogue and the gate (gate.h) said of the info-hashes that were asked for
- * last. For a moment that is the answer; for longer it saves the look into the catalogue, while that stays the same, and only the
- * file is looked at. Bounded, and nothing is allocated once it was made; memory that is never used is never touched. Of one thread. */
+/* Which torrents may be announced just now: of the info-hashes that were asked for last, those that passed the gate (gate.h) a
+ * moment ago, while the catalogue stays the same. Bounded, and nothing is allocated once it was made; memory that is never
+ * used is never touched. Of one thread. */
 #ifndef BTH_UDP_KNOWN_H
 #define BTH_UDP_KNOWN_H
 
@@ -8,8 +8,11 @@
 
 #include "catalog/catalog.h"
 
-/* So long the file is not looked at again: a changed one is refused within a second. */
+/* So long nothing is looked up again: a changed file is refused within a second. Where more torrents are asked for than may be
+ * looked up in a second, it takes longer, up to BTH_KNOWN_LONGEST. */
 #define BTH_KNOWN_MOMENT apr_time_from_msec(800)
+#define BTH_KNOWN_LONGEST apr_time_from_sec(10)
+enum { BTH_KNOWN_LOOKS = 10000 /* a second: some percent of a core */ };
 
 typedef struct bth_known bth_known;
 
@@ -22,13 +25,16 @@ bth_known *bth_known_create(apr_pool_t *pool);
  */
 void bth_known_at(bth_known *known, apr_time_t now, apr_uint64_t version);
 
+/** Brings what is known of an info-hash near, for a bth_known_is_open that follows soon. */
+void bth_known_fetch(const bth_known *known, const bt_infohash *hash);
+
 /**
- * May this torrent be announced? Looks at its file if the last look is a moment ago; then it forgets what has changed.
- * @return 0: that is not known here, ask the catalogue
+ * May this torrent be announced?
+ * @return 0: that is not known here, so it is looked up now
  */
 int bth_known_is_open(bth_known *known, const bt_infohash *hash);
 
-/** Notes an entry that passed the gate just now, in place of an older one if need be. */
-void bth_known_note(bth_known *known, const bt_infohash *hash, const cat_entry *entry);
+/** Notes that it passed the gate just now, in place of an older one if need be. */
+void bth_known_note(bth_known *known, const bt_infohash *hash);
 
 #endif

@@ -124,8 +124,7 @@ static cat_standing standing_now(const bt_infohash *hash)
         if (gate == BTH_GATE_OPEN) {
             if (bth_gate_is_due(&entry))
                 udp->urge(&entry);
-            else
-                bth_known_note(udp->known, hash, &entry);
+            bth_known_note(udp->known, hash);
             return CAT_PUBLISHED;
         }
         if (gate != BTH_GATE_SHUT && !must_wait) {
@@ -263,6 +262,15 @@ static apr_time_t begin(void)
     return now;
 }
 
+/* With many torrents, what is known of each is far from the processor: for a whole batch it comes side by side. */
+static void fetch_known(const bth_datagram *datagram)
+{
+    bt_infohash hash;
+
+    if (trk_udp_hash(datagram->data, datagram->length, &hash))
+        bth_known_fetch(udp->known, &hash);
+}
+
 static void serve_socket(int socket)
 {
     int count = bth_batch_receive(udp->batch, udp->polls[socket].fd, udp->is_bound[socket] ? &udp->bound[socket] : NULL);
@@ -272,6 +280,8 @@ static void serve_socket(int socket)
     if (count == 0)
         return;
     now = begin();
+    for (int i = 0; i < count; i++)
+        fetch_known(bth_batch_get(udp->batch, i));
     for (int i = 0; i < count; i++) {
         const bth_datagram *datagram = bth_batch_get(udp->batch, i);
 

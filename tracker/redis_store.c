@@ -46,7 +46,7 @@ void trk_store_learn(trk_redis_store *store, const trk_change *change, uint32_t 
     count = config->seeds(config->baton, &store->link.local, &change->peer, seeds);
     for (int i = 0; i < count; i++)
         seeds[i] = trk_address_normal(&seeds[i]);
-    if (change->is_seed && is_own(seeds, count, &change->peer))
+    if (change->is_seed && (is_own(seeds, count, &change->peer) || config->is_itself(config->baton, &change->peer)))
         return;
     trk_swarms_learn(config->swarms, change, age, now, config->interval, age == 0 ? trk_random(&store->random) | 1 : 0);
     if (age == 0)

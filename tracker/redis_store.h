@@ -23,6 +23,8 @@ typedef struct {
      * @return how many, at most TRK_REDIS_SEEDS_MAX
      */
     int (*seeds)(void *baton, const trk_address *local, const trk_address *peer, trk_address *seeds);
+    /** Is this an address and port at which this very host takes connections? It may have been told by an earlier process. */
+    int (*is_itself)(void *baton, const trk_address *address);
     void *baton;
 } trk_redis_config;
 

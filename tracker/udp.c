@@ -264,6 +264,16 @@ static apr_size_t answer_scrape(const request *q)
     return ANSWER_HEADER + count * SCRAPE_ENTRY;
 }
 
+int trk_udp_hash(const void *packet, apr_size_t length, bt_infohash *hash)
+{
+    const unsigned char *bytes = packet;
+
+    if (length < ANNOUNCE_LENGTH || get_u32(bytes + ACTION) != ANNOUNCE)
+        return 0;
+    memcpy(hash->b, bytes + HASHES, sizeof hash->b);
+    return 1;
+}
+
 apr_size_t trk_udp_answer(const trk_udp *tracker, const void *packet, apr_size_t length, const trk_address *from,
                           const trk_address *local, apr_time_t now, apr_uint64_t random,
                           unsigned char answer[TRK_UDP_ANSWER_MAX], trk_udp_result *result)

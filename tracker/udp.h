@@ -52,6 +52,9 @@ typedef struct {
 /* REFUSED: an announce that was not authorized; ERROR: one that was refused otherwise; SCRAPE also if it is refused. */
 typedef enum { TRK_UDP_CONNECT, TRK_UDP_ANNOUNCE, TRK_UDP_SCRAPE, TRK_UDP_ERROR, TRK_UDP_REFUSED, TRK_UDP_SILENT } trk_udp_result;
 
+/** Which info-hash an announce is for, as far as it looks like one. @return 0: it does not */
+int trk_udp_hash(const void *packet, apr_size_t length, bt_infohash *hash);
+
 /**
  * Answers one datagram. Who has not shown a connection id gets nothing but one, in an answer that is no longer than the
  * request; so a forged sender's address is worth nothing. An id is good for this address, whatever its port, for 128 to

@@ -1,4 +1,5 @@
 """The tracker over UDP (BEP 15): a client by hand, and libtorrent."""
+import os
 import socket
 import threading
 import time

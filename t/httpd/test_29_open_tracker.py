@@ -7,7 +7,7 @@ import pytest
 
 from httpd import peers_of
 from test_21_udp import free_udp_port
-from test_24_tracker_limits import ask, is_refused
+from test_29_tracker_limits import ask, is_refused
 from udp_tracker import Refused, UdpTracker
 from waiting import wait_for
 
