@@ -4,8 +4,8 @@
 #include <sys/mman.h>
 
 enum {
-    WAYS = 4,        /* places that an info-hash may have */
-    ROWS = 32 * 1024 /* so there is room for 131,072 of them, in 5 MiB */
+    WAYS = 4,         /* places that an info-hash may have: with half a million of them, next to none is pushed out */
+    ROWS = 256 * 1024 /* in 40 MiB */
 };
 
 /* What is noted of one info-hash. All zero: nothing. */
