@@ -90,31 +90,37 @@ static void age(seed_view *view, apr_time_t now)
         memset(set_of(view, view->current ^ 1), 0, view->set_size);
 }
 
+static int has(const unsigned char *set, apr_int64_t unit)
+{
+    return set[unit / 8] >> unit % 8 & 1;
+}
+
+static void add(unsigned char *set, apr_int64_t unit)
+{
+    set[unit / 8] |= (unsigned char)(1 << unit % 8);
+}
+
 /* Units that lie within a run; the last one of the file may be a part of one. */
 void seed_view_note(seed_view *view, apr_int64_t offset, apr_size_t length, apr_time_t now)
 {
     apr_int64_t end = offset + (apr_int64_t)length, unit = (offset + SEED_VIEW_UNIT - 1) / SEED_VIEW_UNIT;
-    unsigned char *set;
 
     age(view, now);
-    set = set_of(view, view->current);
     for (; (unit + 1) * SEED_VIEW_UNIT <= end || (end == view->length && unit * SEED_VIEW_UNIT < end); unit++)
-        set[unit / 8] |= (unsigned char)(1 << unit % 8);
+        add(set_of(view, view->current), unit);
 }
 
 void *seed_view_of(seed_view *view, apr_int64_t offset, apr_size_t length, apr_time_t now)
 {
-    apr_int64_t end = offset + (apr_int64_t)length, unit = offset / SEED_VIEW_UNIT;
-    const unsigned char *one, *other;
+    apr_int64_t end = offset + (apr_int64_t)length, first = offset / SEED_VIEW_UNIT, unit;
 
     if (!view || end > view->length)
         return NULL;
     age(view, now);
-    one = set_of(view, 0);
-    other = set_of(view, 1);
-    for (; unit * SEED_VIEW_UNIT < end; unit++) {
-        if (!((one[unit / 8] | other[unit / 8]) >> unit % 8 & 1))
+    for (unit = first; unit * SEED_VIEW_UNIT < end; unit++)
+        if (!has(set_of(view, 0), unit) && !has(set_of(view, 1), unit))
             return NULL;
-    }
+    for (unit = first; unit * SEED_VIEW_UNIT < end; unit++)
+        add(set_of(view, view->current), unit); /* sending is reading, too */
     return view->bytes + offset;
 }

@@ -17,7 +17,7 @@ typedef struct {
 
 enum {
     SEED_VIEW_UNIT = 16 * 1024,             /* what is known of whole units only */
-    SEED_VIEW_KNOWN = 5 * APR_USEC_PER_SEC /* what was read counts for at most so long, and at least half of it */
+    SEED_VIEW_KNOWN = 5 * APR_USEC_PER_SEC /* what was read or sent counts for at most so long, and at least half of it */
 };
 
 /** Nothing is mapped yet. */
@@ -36,7 +36,7 @@ void seed_view_note(seed_view *view, apr_int64_t offset, apr_size_t length, apr_
 int seed_view_is_whole(const seed_view *view, int file);
 
 /**
- * Bytes of the file, for sendmsg(2), if all of them were read a moment ago.
+ * Bytes of the file, for sendmsg(2), if all of them were read or sent a moment ago.
  * @param view  may be NULL
  * @return NULL if they are to be read; else valid until the view is freed
  */

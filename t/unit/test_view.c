@@ -96,6 +96,18 @@ static void what_is_read_again_stays_known(void **state)
     }
 }
 
+static void what_is_sent_again_stays_known(void **state)
+{
+    apr_time_t now = START;
+
+    seed_view_note(view, 0, 4 * UNIT, now);
+    for (int i = 0; i < 50; i++, now += HALF - 1)
+        assert_true(known(UNIT + 1, UNIT, now)); /* parts of two units */
+    assert_true(known(UNIT, 2 * UNIT, now));
+    assert_false(known(0, 1, now));
+    assert_false(known(3 * UNIT, 1, now));
+}
+
 static void any_runs_against_a_plain_list(void **state)
 {
     char list[UNITS + 1] = {0};
@@ -164,6 +176,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_end_is_a_unit_too, set_up, tear_down),
         cmocka_unit_test_setup_teardown(it_is_known_for_a_while, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_read_again_stays_known, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_sent_again_stays_known, set_up, tear_down),
         cmocka_unit_test_setup_teardown(any_runs_against_a_plain_list, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_file_that_became_shorter_or_longer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(not_more_than_may_be_mapped, set_up, tear_down),
