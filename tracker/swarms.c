@@ -101,6 +101,23 @@ static void tell_others(trk_swarms *view, const announcing *a, const trk_address
         trk_outbox_push(view->outbox, &change, a->now, seeds, seed_count);
 }
 
+/* Tells how large the swarm is. @return how others are chosen from it */
+static trk_asking tell_numbers(const announcing *a, const trk_swarm *swarm, int seed_count, trk_answer *answer)
+{
+    uint32_t complete = 0, incomplete = 0, paused = 0;
+
+    if (swarm) {
+        trk_swarm_numbers(swarm, &complete, &incomplete);
+        paused = trk_swarm_paused(swarm);
+        answer->downloaded = swarm->downloaded;
+    }
+    set_intervals(a, complete + incomplete, answer);
+    answer->complete = complete + (seed_count > 0);
+    answer->incomplete = incomplete;
+    answer->downloaders = incomplete - paused;
+    return asking_of(a, complete, incomplete);
+}
+
 apr_status_t trk_swarms_announce(trk_swarms *swarms, const trk_policy *policy, const trk_announce *announce,
                                  const trk_address *from, const trk_address *seeds, int seed_count, apr_time_t now,
                                  apr_uint64_t random, trk_answer *answer)
@@ -111,7 +128,6 @@ apr_status_t trk_swarms_announce(trk_swarms *swarms, const trk_policy *policy, c
     trk_asking asking;
     unsigned shard;
     apr_status_t locked, status;
-    uint32_t complete = 0, incomplete = 0, paused = 0;
 
     answer->count4 = answer->count6 = 0;
     answer->complete = answer->incomplete = answer->downloaded = answer->downloaders = 0;
@@ -129,16 +145,7 @@ apr_status_t trk_swarms_announce(trk_swarms *swarms, const trk_policy *policy, c
     status = change(swarms, &a);
     if (a.ref && trk_swarm_trim(swarms, shard, a.ref, a.now, a.limit, TRIM_AN_ANNOUNCE))
         a.ref = 0;
-    if (a.ref) {
-        trk_swarm_numbers(trk_swarm_at(swarms, a.ref), &complete, &incomplete);
-        answer->downloaded = trk_swarm_at(swarms, a.ref)->downloaded;
-        paused = trk_swarm_paused(trk_swarm_at(swarms, a.ref));
-    }
-    set_intervals(&a, complete + incomplete, answer);
-    answer->complete = complete + (seed_count > 0);
-    answer->incomplete = incomplete;
-    answer->downloaders = incomplete - paused;
-    asking = asking_of(&a, complete, incomplete);
+    asking = tell_numbers(&a, a.ref ? trk_swarm_at(swarms, a.ref) : NULL, seed_count, answer);
     asking.self_kept = status == APR_SUCCESS && a.from.port != 0;
     asking.seeds = own;
     asking.seed_count = seed_count;
