@@ -83,7 +83,8 @@ def against(server, reason, *floods):
         attackers = [Flood(server, *flood[0], **flood[1]) for flood in floods]
         honest_download(server, honest)
         assert all(attacker.over() for attacker in attackers)
-        wait_for("all to be counted", lambda: server.closed(reason) - before["closed"][reason] == len(floods))
+        wait_for("all to be counted", lambda: server.closed(reason) - before["closed"][reason] == len(floods) and
+                 server.status()["bytes_sent"] - before["bytes_sent"] >= SIZE)  # what is sent is counted a moment later
         after = server.status()
         ends = {name: after["closed"][name] - count for name, count in before["closed"].items()}
         assert {name: n for name, n in ends.items() if n} == {reason: len(floods)}
