@@ -34,6 +34,24 @@ def pytest_runtest_makereport(item, call):
         item.passed_call = report.passed
 
 
+# Modules with tests that take from ten seconds to a minute.
+SLOW = {"test_29_tracker_floods", "test_32_collection", "test_37_crowd", "test_43_thirty_restarts", "test_45_soak", "test_60_bad_peers",
+        "test_62_floods", "test_66_uplink", "test_67_cold"}
+
+
+def pytest_collection_modifyitems(items):
+    """Slow tests are spread over the first half, lest one worker has several of them left when all others are done."""
+    slow = [item for item in items if item.module.__name__ in SLOW]
+    fast = [item for item in items if item.module.__name__ not in SLOW]
+    step = max(1, len(fast) // 2 // max(1, len(slow)))
+    ordered = []
+    for n, item in enumerate(fast):
+        if n % step == 0 and slow:
+            ordered.append(slow.pop(0))
+        ordered.append(item)
+    items[:] = ordered + slow
+
+
 @pytest.fixture
 def box(request):
     """A directory of this test, readable by httpd's children whoever they are. Kept if the test fails."""

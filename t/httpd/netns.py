@@ -89,8 +89,8 @@ class Transmission(Process):
         self.run(self.command)
 
     def done(self):
-        if self.process.poll() is not None and "Magnet Verify" in self.tail():
-            # It pauses a torrent for a moment when its infodict has come, and ends when it happens to look just then.
+        if self.process.poll() is not None and any(said in self.tail() for said in ("Magnet Verify", "Queued for verification")):
+            # It pauses a torrent that it has fetched for a moment, and ends when it happens to look just then.
             self.output.unlink()
             self.run(self.command)
         assert self.process.poll() is None, f"transmission-cli ended:\n{self.tail()}"

@@ -21,7 +21,7 @@ PEERS = 20
 
 @pytest.fixture
 def server(httpd, content):
-    server = serve(httpd)
+    server = serve(httpd, conf="BTHTTPTrackerRate unlimited\n")
     server.put("f.bin", content(SIZE))
     server.made = server.torrent("/f.bin")
     return server
