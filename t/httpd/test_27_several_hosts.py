@@ -134,6 +134,8 @@ def test_libtorrents_of_two_hosts_meet(two, box):
     with Libtorrent(box, "one") as one, Libtorrent(box, "two") as other:
         one.add(a.made)
         one.handle.prioritize_files([0])
+        # Who announces himself at the same moment hears of it an interval later.
+        wait_for("the first to be known to the other host", lambda: numbers(b)[2] == 1)
         other.add(b.made)
         other.handle.prioritize_files([0])
         wait_for("them to be connected",
