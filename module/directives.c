@@ -34,6 +34,21 @@ static const bth_number_rule slots_rule = {offsetof(bth_server_config, upload_sl
 static const bth_number_rule tracker_rate_rule = {offsetof(bth_server_config, tracker_rate), 1, TRK_RATE_MAX, "unlimited"};
 static const bth_number_rule threads_rule = {offsetof(bth_server_config, hash_threads), 1, 256, "auto"};
 
+static const bth_choice_rule encryption_rule = {
+    offsetof(bth_server_config, encryption),
+    {{"allow", SEED_ENCRYPTION_ALLOW}, {"require", SEED_ENCRYPTION_REQUIRE}, {"off", SEED_ENCRYPTION_OFF}},
+    "is unknown: allow, require or off expected"};
+static const bth_choice_rule tracker_rule = {
+    offsetof(bth_server_config, tracker),
+    {{"closed", BTH_TRACKER_CLOSED}, {"open", BTH_TRACKER_OPEN}, {"off", BTH_TRACKER_OFF}},
+    "is unknown: closed, open or off expected"};
+static const bth_choice_rule private_rule = {
+    offsetof(bth_server_config, private_addresses),
+    {{"auto", BTH_PRIVATE_AUTO}, {"allow", BTH_PRIVATE_ALLOW}, {"deny", BTH_PRIVATE_DENY}},
+    "is unknown: auto, allow or deny expected"};
+_Static_assert(sizeof(seed_encryption) == sizeof(int) && sizeof(bth_tracker_mode) == sizeof(int) &&
+                   sizeof(bth_private_policy) == sizeof(int), "a choice is as large as an int");
+
 #define DIR_CTX (OR_FILEINFO)
 #define DIR_MEMBER(member) (void *)offsetof(bth_dir_config, member)
 
@@ -60,9 +75,9 @@ const command_rec bth_commands[] = {
     AP_INIT_TAKE1("BTHTTPUplink", bth_set_uplink, NULL, RSRC_CONF, "bytes a second that the machine can send, HTTP first, or none"),
     AP_INIT_TAKE1("BTHTTPUploadRate", bth_set_upload_rate, NULL, RSRC_CONF, "bytes a second for all peers together, or unlimited"),
     AP_INIT_TAKE1("BTHTTPUploadSlots", bth_set_number, (void *)&slots_rule, RSRC_CONF, "peers served at once in one swarm, or auto"),
-    AP_INIT_TAKE1("BTHTTPEncryption", bth_set_encryption, NULL, RSRC_CONF, "allow, require or off: message stream encryption of peers"),
+    AP_INIT_TAKE1("BTHTTPEncryption", bth_set_choice, (void *)&encryption_rule, RSRC_CONF, "allow, require or off: message stream encryption of peers"),
     AP_INIT_TAKE1("BTHTTPHashThreads", bth_set_number, (void *)&threads_rule, RSRC_CONF, "hashing workers, or auto"),
-    AP_INIT_TAKE1("BTHTTPTracker", bth_set_tracker, NULL, RSRC_CONF, "closed, open or off"),
+    AP_INIT_TAKE1("BTHTTPTracker", bth_set_choice, (void *)&tracker_rule, RSRC_CONF, "closed, open or off"),
     AP_INIT_TAKE1("BTHTTPTrackerInterval", bth_set_tracker_interval, NULL, RSRC_CONF, "how often peers announce"),
     AP_INIT_TAKE1("BTHTTPTrackerMemory", bth_set_tracker_memory, NULL, RSRC_CONF, "shared memory for swarms"),
     AP_INIT_TAKE_ARGV("BTHTTPTrackerUDP", bth_set_tracker_udp, NULL, RSRC_CONF, "off, or [ADDR:]PORT...: the tracker over UDP as well"),
@@ -70,5 +85,5 @@ const command_rec bth_commands[] = {
     AP_INIT_TAKE12("BTHTTPAnnounceToken", bth_set_announce_token, NULL, RSRC_CONF, "off, a secret, or file:PATH of one, and a time: announce URLs carry a token that expires"),
     AP_INIT_TAKE_ARGV("BTHTTPTrackerGeo", bth_set_tracker_geo, NULL, RSRC_CONF, "off, or MaxMind DB files: peers of the same country and network are near"),
     AP_INIT_TAKE1("BTHTTPTrackerRate", bth_set_number, (void *)&tracker_rate_rule, RSRC_CONF, "announces a second of one address, or unlimited"),
-    AP_INIT_TAKE1("BTHTTPTrackerPrivateAddresses", bth_set_private_addresses, NULL, RSRC_CONF, "auto, allow or deny"),
+    AP_INIT_TAKE1("BTHTTPTrackerPrivateAddresses", bth_set_choice, (void *)&private_rule, RSRC_CONF, "auto, allow or deny"),
     {NULL, {NULL}, NULL, 0, RAW_ARGS, NULL}};

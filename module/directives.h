@@ -14,6 +14,17 @@ const char *bth_global_only(cmd_parms *cmd);
 const char *bth_read_span(cmd_parms *cmd, const char *value, apr_interval_time_t least, apr_interval_time_t most,
                           apr_interval_time_t *span);
 
+/* Directives that are one word of a few: where it goes, what it may be, and what is said of another. */
+enum { BTH_CHOICES_MAX = 3 };
+typedef struct {
+    apr_size_t offset; /* of an enumeration */
+    struct {
+        const char *word;
+        int value;
+    } choices[BTH_CHOICES_MAX];
+    const char *wrong;
+} bth_choice_rule;
+
 /* Directives that are one number: where it goes and its bounds. */
 typedef struct {
     apr_size_t offset;
@@ -39,19 +50,17 @@ const char *bth_set_path(cmd_parms *cmd, void *dir, const char *value);
 const char *bth_set_peer_ports(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
 const char *bth_add_peer_address(cmd_parms *cmd, void *dir, const char *value);
 const char *bth_set_number(cmd_parms *cmd, void *dir, const char *value);
-const char *bth_set_encryption(cmd_parms *cmd, void *dir, const char *value);
+const char *bth_set_choice(cmd_parms *cmd, void *dir, const char *value);
 const char *bth_set_upload_rate(cmd_parms *cmd, void *dir, const char *value);
 const char *bth_set_uplink(cmd_parms *cmd, void *dir, const char *value);
 
 /* --- directives_tracker.c --- */
 
-const char *bth_set_tracker(cmd_parms *cmd, void *dir, const char *value);
 const char *bth_set_tracker_udp(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
 const char *bth_set_tracker_interval(cmd_parms *cmd, void *dir, const char *value);
 const char *bth_set_tracker_memory(cmd_parms *cmd, void *dir, const char *value);
 const char *bth_set_tracker_store(cmd_parms *cmd, void *dir, const char *value);
 const char *bth_set_tracker_geo(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
 const char *bth_set_announce_token(cmd_parms *cmd, void *dir, const char *value, const char *time);
-const char *bth_set_private_addresses(cmd_parms *cmd, void *dir, const char *value);
 
 #endif

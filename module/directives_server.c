@@ -98,6 +98,23 @@ const char *bth_set_number(cmd_parms *cmd, void *dir, const char *value)
     return wrong ? bth_complain(cmd, value, wrong) : NULL;
 }
 
+const char *bth_set_choice(cmd_parms *cmd, void *dir, const char *value)
+{
+    const bth_choice_rule *rule = cmd->info;
+    const char *wrong = bth_global_only(cmd);
+
+    (void)dir;
+    if (wrong)
+        return wrong;
+    for (int i = 0; i < BTH_CHOICES_MAX; i++) {
+        if (strcasecmp(value, rule->choices[i].word))
+            continue;
+        memcpy((char *)bth_server() + rule->offset, &rule->choices[i].value, sizeof rule->choices[i].value);
+        return NULL;
+    }
+    return bth_complain(cmd, value, rule->wrong);
+}
+
 /* A rate of which a block a second is the least. @param none  the word for no limit; NULL: there is none */
 static const char *set_rate(cmd_parms *cmd, const char *value, const char *none, apr_int64_t *rate)
 {
@@ -113,24 +130,6 @@ static const char *set_rate(cmd_parms *cmd, const char *value, const char *none,
     if (!wrong && *rate < 16384)
         wrong = "is less than a block (16K) a second";
     return wrong ? bth_complain(cmd, value, wrong) : NULL;
-}
-
-const char *bth_set_encryption(cmd_parms *cmd, void *dir, const char *value)
-{
-    const char *wrong = bth_global_only(cmd);
-
-    (void)dir;
-    if (wrong)
-        return wrong;
-    if (!strcasecmp(value, "allow"))
-        bth_server()->encryption = SEED_ENCRYPTION_ALLOW;
-    else if (!strcasecmp(value, "require"))
-        bth_server()->encryption = SEED_ENCRYPTION_REQUIRE;
-    else if (!strcasecmp(value, "off"))
-        bth_server()->encryption = SEED_ENCRYPTION_OFF;
-    else
-        return bth_complain(cmd, value, "is unknown: allow, require or off expected");
-    return NULL;
 }
 
 const char *bth_set_upload_rate(cmd_parms *cmd, void *dir, const char *value)

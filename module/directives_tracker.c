@@ -14,24 +14,6 @@
 
 APLOG_USE_MODULE(bthttp);
 
-const char *bth_set_tracker(cmd_parms *cmd, void *dir, const char *value)
-{
-    const char *wrong = bth_global_only(cmd);
-
-    (void)dir;
-    if (wrong)
-        return wrong;
-    if (!strcasecmp(value, "closed"))
-        bth_server()->tracker = BTH_TRACKER_CLOSED;
-    else if (!strcasecmp(value, "open"))
-        bth_server()->tracker = BTH_TRACKER_OPEN;
-    else if (!strcasecmp(value, "off"))
-        bth_server()->tracker = BTH_TRACKER_OFF;
-    else
-        return bth_complain(cmd, value, "is unknown: closed, open or off expected");
-    return NULL;
-}
-
 /* A port without an address is one of all IPv4 and one of all IPv6 addresses. */
 static void add_udp_port(apr_array_header_t *ports, const trk_address *address, int has_ip)
 {
@@ -181,24 +163,6 @@ const char *bth_set_announce_token(cmd_parms *cmd, void *dir, const char *value,
     if (!wrong && time)
         wrong = bth_read_span(cmd, time, apr_time_from_sec(60), apr_time_from_sec(10 * 366 * 24 * 3600LL), &conf->token_time);
     return wrong;
-}
-
-const char *bth_set_private_addresses(cmd_parms *cmd, void *dir, const char *value)
-{
-    const char *wrong = bth_global_only(cmd);
-
-    (void)dir;
-    if (wrong)
-        return wrong;
-    if (!strcasecmp(value, "auto"))
-        bth_server()->private_addresses = BTH_PRIVATE_AUTO;
-    else if (!strcasecmp(value, "allow"))
-        bth_server()->private_addresses = BTH_PRIVATE_ALLOW;
-    else if (!strcasecmp(value, "deny"))
-        bth_server()->private_addresses = BTH_PRIVATE_DENY;
-    else
-        return bth_complain(cmd, value, "is unknown: auto, allow or deny expected");
-    return NULL;
 }
 
 /* What is wrong is said without the value, which may have a password. */

@@ -1,6 +1,7 @@
 #include "module/fixed_urls.h"
 
 #include <http_config.h>
+#include <http_protocol.h>
 #include <http_request.h>
 #include <apr_strings.h>
 
@@ -53,4 +54,12 @@ int bth_is_fixed(const request_rec *r)
 int bth_fixed_map(request_rec *r)
 {
     return bth_is_fixed(r) ? OK : DECLINED;
+}
+
+int bth_fixed_check(request_rec *r, const char *handler)
+{
+    if (!r->handler || strcmp(r->handler, handler))
+        return DECLINED;
+    ap_allow_standard_methods(r, REPLACE_ALLOW, M_GET, -1);
+    return r->method_number == M_GET ? OK : HTTP_METHOD_NOT_ALLOWED;
 }

@@ -13,4 +13,10 @@ int bth_is_fixed(const request_rec *r);
 /** Map-to-storage hook: they are not files, so no directory section applies to them, but locations do. */
 int bth_fixed_map(request_rec *r);
 
+/**
+ * Is a request for a handler of ours, and a GET?
+ * @return OK, else what the handler returns
+ */
+int bth_fixed_check(request_rec *r, const char *handler);
+
 #endif

@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tracker/address.h"
+
 /* Datagrams wait here while one seeder's child takes over from another. */
 enum { RECEIVE_BUFFER = 1024 * 1024 };
 
@@ -102,8 +104,7 @@ static int open_datagram(const bth_peer_port *port)
 static int same_port(const bth_listener *open, const bth_peer_port *wanted)
 {
     return open->any_address == wanted->any_address && open->address.port == wanted->address.port &&
-           open->address.is_v6 == wanted->address.is_v6 &&
-           memcmp(open->address.ip, wanted->address.ip, sizeof open->address.ip) == 0;
+           trk_address_same_ip(&open->address, &wanted->address);
 }
 
 /* @return how many were closed */

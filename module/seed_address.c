@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "module/child.h"
+#include "tracker/address.h"
 
 void bth_wire_address(const apr_sockaddr_t *from, trk_address *to)
 {
@@ -171,7 +172,7 @@ apr_uint16_t bth_http_port(const trk_address *local)
             continue;
         bth_wire_address(each->bind_addr, &http);
         is_any = memcmp(http.ip, any, sizeof any) == 0;
-        if (is_any ? http.is_v6 || !local->is_v6 : http.is_v6 == local->is_v6 && memcmp(http.ip, local->ip, 16) == 0)
+        if (is_any ? http.is_v6 || !local->is_v6 : trk_address_same_ip(&http, local))
             return http.port;
     }
     return 0;

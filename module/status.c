@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "module/child.h"
+#include "module/fixed_urls.h"
 #include "module/figures.h"
 #include "module/metrics.h"
 #include "module/status_html.h"
@@ -28,11 +29,10 @@ static int is_local(const request_rec *r)
 /* @return OK if this handler is to answer, else what it returns */
 static int check_request(request_rec *r, const char *handler)
 {
-    if (!r->handler || strcmp(r->handler, handler))
-        return DECLINED;
-    ap_allow_standard_methods(r, REPLACE_ALLOW, M_GET, -1);
-    if (r->method_number != M_GET)
-        return HTTP_METHOD_NOT_ALLOWED;
+    int answer = bth_fixed_check(r, handler);
+
+    if (answer != OK)
+        return answer;
     if (!bth_this_child()->shared)
         return HTTP_NOT_FOUND;
     return r->filename && !strncmp(r->filename, "bthttp:", 7) && !is_local(r) ? HTTP_FORBIDDEN : OK;

@@ -5,14 +5,13 @@
 
 #include <errno.h>
 #include <ifaddrs.h>
-#include <netinet/in.h>
 #include <pthread.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "module/child.h"
 #include "module/seed_address.h"
+#include "tracker/address.h"
 #include "tracker/redis_store.h"
 
 APLOG_USE_MODULE(bthttp);
@@ -31,7 +30,7 @@ static sharing shared;
 static int has_store;
 
 enum { INTERFACES_MAX = 256 };
-static trk_address interfaces[INTERFACES_MAX]; /* without a port */
+static trk_address interfaces[INTERFACES_MAX]; /* with port 0 */
 static int interface_count;
 
 static int is_published(void *baton, const bt_infohash *hash)
@@ -59,17 +58,9 @@ static void note_interfaces(void)
     if (getifaddrs(&all) != 0)
         return;
     for (const struct ifaddrs *each = all; each && interface_count < INTERFACES_MAX; each = each->ifa_next) {
-        trk_address *address = &interfaces[interface_count];
-
         if (!each->ifa_addr || (each->ifa_addr->sa_family != AF_INET && each->ifa_addr->sa_family != AF_INET6))
             continue;
-        memset(address, 0, sizeof *address);
-        address->is_v6 = each->ifa_addr->sa_family == AF_INET6;
-        if (address->is_v6)
-            memcpy(address->ip, &((const struct sockaddr_in6 *)(const void *)each->ifa_addr)->sin6_addr, 16);
-        else
-            memcpy(address->ip, &((const struct sockaddr_in *)(const void *)each->ifa_addr)->sin_addr, 4);
-        interface_count++;
+        trk_address_of_socket(each->ifa_addr, &interfaces[interface_count++]);
     }
     freeifaddrs(all);
 }
@@ -88,7 +79,7 @@ static int is_itself(void *baton, const trk_address *address)
 {
     (void)baton;
     for (int i = 0; i < interface_count; i++)
-        if (interfaces[i].is_v6 == address->is_v6 && memcmp(interfaces[i].ip, address->ip, address->is_v6 ? 16 : 4) == 0)
+        if (trk_address_same_ip(&interfaces[i], address))
             return is_own_port(address);
     return 0;
 }

@@ -5,6 +5,7 @@
 #include <apr_strings.h>
 
 #include "module/child.h"
+#include "module/fixed_urls.h"
 #include "module/gate.h"
 #include "module/random.h"
 #include "module/seed_address.h"
@@ -88,11 +89,10 @@ static int answer_announce(request_rec *r, const trk_announce *announce, trk_swa
 /* @return OK if this handler is to answer, else what it returns */
 static int check_request(request_rec *r, const char *handler)
 {
-    if (!r->handler || strcmp(r->handler, handler))
-        return DECLINED;
-    ap_allow_standard_methods(r, REPLACE_ALLOW, M_GET, -1);
-    if (r->method_number != M_GET)
-        return HTTP_METHOD_NOT_ALLOWED;
+    int answer = bth_fixed_check(r, handler);
+
+    if (answer != OK)
+        return answer;
     return bth_this_child()->swarms ? OK : HTTP_NOT_FOUND;
 }
 

@@ -10,6 +10,7 @@
 #include "module/child.h"
 #include "module/geo.h"
 #include "module/seed_address.h"
+#include "tracker/address.h"
 #include "tracker/client.h"
 
 APLOG_USE_MODULE(bthttp);
@@ -37,8 +38,7 @@ static apr_uint16_t second_port(const trk_address *local)
 
         if (trk_is_http_port(port->address.port))
             continue;
-        if (port->any_address || (port->address.is_v6 == local->is_v6 &&
-                                  memcmp(port->address.ip, local->ip, local->is_v6 ? 16 : 4) == 0))
+        if (port->any_address || trk_address_same_ip(&port->address, local))
             return port->address.port;
     }
     return 0;

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "tracker/address.h"
+
 typedef union {
     struct cmsghdr alignment;
     unsigned char room[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(struct in_pktinfo))];
@@ -48,21 +50,6 @@ static void prepare(bth_batch *batch, int i, int is_told)
     message->msg_control = is_told ? &batch->controls_in[i] : NULL;
     message->msg_controllen = is_told ? sizeof batch->controls_in[i] : 0;
     message->msg_flags = 0;
-}
-
-static void read_peer(bth_datagram *datagram)
-{
-    trk_address *from = &datagram->from;
-
-    memset(from, 0, sizeof *from);
-    from->is_v6 = datagram->peer.any.sa_family == AF_INET6;
-    if (from->is_v6) {
-        memcpy(from->ip, &datagram->peer.v6.sin6_addr, 16);
-        from->port = ntohs(datagram->peer.v6.sin6_port);
-    } else {
-        memcpy(from->ip, &datagram->peer.v4.sin_addr, 4);
-        from->port = ntohs(datagram->peer.v4.sin_port);
-    }
 }
 
 /* @return 0 if it came to an address from which nothing can be sent: multicast, broadcast */
@@ -111,7 +98,7 @@ int bth_batch_receive(bth_batch *batch, int fd, const trk_address *local)
     for (int i = 0; i < batch->used; i++) {
         bth_datagram *datagram = &batch->in[i];
 
-        read_peer(datagram);
+        trk_address_of_socket(&datagram->peer.any, &datagram->from);
         datagram->length = batch->headers_in[i].msg_len;
         datagram->is_bound = !is_told;
         if (local) {

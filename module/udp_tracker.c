@@ -1,9 +1,8 @@
 #include "module/udp_tracker.h"
 
-#include <ap_listen.h>
+#include <httpd.h>
 #include <http_log.h>
 
-#include <openssl/rand.h>
 #include <poll.h>
 #include <pthread.h>
 #include <string.h>
@@ -14,15 +13,17 @@
 #include "module/child.h"
 #include "module/collection.h"
 #include "module/gate.h"
+#include "module/random.h"
 #include "module/seed_address.h"
 #include "module/tracker_rules.h"
 #include "module/udp_batch.h"
 #include "module/udp_known.h"
+#include "tracker/address.h"
 
 APLOG_USE_MODULE(bthttp);
 
 /* An announce of what must be tested first (after a reload, or when its file has changed) waits, for the thread cannot. */
-enum { WAITING_MAX = 64, WAIT_MS = 20, HTTP_PORTS_MAX = 32, RANDOM_MAX = 512 };
+enum { WAITING_MAX = 64, WAIT_MS = 20 };
 #define WAIT_LIMIT apr_time_from_sec(5)
 
 _Static_assert((int)BTH_SEEDS_MAX <= (int)TRK_UDP_SEEDS_MAX, "all seeds can be told");
@@ -52,14 +53,10 @@ typedef struct {
     bth_known *known;
     local_rules rules;
     int has_rules;
-    apr_uint64_t random[RANDOM_MAX];
-    int random_left;
     struct pollfd polls[BTH_LISTENERS_MAX + 1]; /* the sockets, then `wake` */
     trk_address bound[BTH_LISTENERS_MAX];       /* the only address of a socket, with port 0 */
     int is_bound[BTH_LISTENERS_MAX];
     int sockets;
-    bth_listener http[HTTP_PORTS_MAX]; /* where peers reach httpd */
-    int http_count;
     waiting *waiting;
     int waiting_count;
     int must_wait; /* of the datagram in hand */
@@ -75,39 +72,6 @@ typedef struct {
 static udp_tracker *udp; /* NULL: nothing to do */
 
 /* --- what a client is told ------------------------------------------------- */
-
-static int is_zero(const trk_address *address)
-{
-    static const unsigned char zero[16];
-
-    return memcmp(address->ip, zero, sizeof zero) == 0;
-}
-
-static void note_http_ports(void)
-{
-    for (const ap_listen_rec *each = ap_listeners; each && udp->http_count < HTTP_PORTS_MAX; each = each->next) {
-        bth_listener *http = &udp->http[udp->http_count];
-
-        if (!each->bind_addr)
-            continue;
-        bth_wire_address(each->bind_addr, &http->address);
-        http->any_address = is_zero(&http->address);
-        udp->http_count++;
-    }
-}
-
-/* The first port of httpd's at an address; one for any IPv6 address mostly takes IPv4 as well. @return 0: none */
-static apr_uint16_t http_port(const trk_address *local)
-{
-    for (int i = 0; i < udp->http_count; i++) {
-        const bth_listener *http = &udp->http[i];
-
-        if (http->any_address ? http->address.is_v6 || !local->is_v6
-                              : http->address.is_v6 == local->is_v6 && memcmp(http->address.ip, local->ip, 16) == 0)
-            return http->address.port;
-    }
-    return 0;
-}
 
 /* As bth_gate_find, but what takes time is left to the steward. */
 static cat_standing standing_now(const bt_infohash *hash)
@@ -140,7 +104,7 @@ static const local_rules *rules_of(const trk_address *local)
 {
     local_rules *rules = &udp->rules;
 
-    if (!udp->has_rules || rules->local.is_v6 != local->is_v6 || memcmp(rules->local.ip, local->ip, sizeof local->ip) != 0) {
+    if (!udp->has_rules || !trk_address_same_ip(&rules->local, local)) {
         rules->local = *local;
         rules->policy = bth_tracker_policy(local);
         rules->has_seeds[0] = rules->has_seeds[1] = 0;
@@ -158,7 +122,7 @@ static int seeds_for(const trk_address *local, const trk_address *client, trk_ad
     if (!rules->has_seeds[kind]) {
         trk_address reached = *local;
 
-        reached.port = http_port(local);
+        reached.port = bth_http_port(local);
         rules->seed_counts[kind] = bth_seeds_for(NULL, &reached, client, rules->seeds[kind]);
         rules->has_seeds[kind] = 1;
     }
@@ -203,7 +167,7 @@ static void decided(void *baton, apr_status_t status)
 /* --- datagrams ------------------------------------------------------------- */
 
 /* @return 0 if it must wait */
-static int answer(const bth_datagram *datagram, apr_time_t now, apr_uint64_t random)
+static int answer(const bth_datagram *datagram, apr_time_t now)
 {
     trk_udp tracker = {.swarms = bth_this_child()->swarms,
                        .policy = &rules_of(&datagram->local)->policy,
@@ -216,8 +180,8 @@ static int answer(const bth_datagram *datagram, apr_time_t now, apr_uint64_t ran
     apr_size_t length;
 
     udp->must_wait = 0;
-    length = trk_udp_answer(&tracker, datagram->data, datagram->length, &datagram->from, &datagram->local, now, random,
-                            bth_batch_room(udp->batch), &result);
+    length = trk_udp_answer(&tracker, datagram->data, datagram->length, &datagram->from, &datagram->local, now,
+                            bth_random(), bth_batch_room(udp->batch), &result);
     if (udp->must_wait)
         return 0;
     if (result == TRK_UDP_REFUSED)
@@ -238,18 +202,6 @@ static void keep_waiting(const bth_datagram *datagram, int socket, apr_time_t no
         udp->waiting[udp->waiting_count++] = (waiting){*datagram, socket, now + WAIT_LIMIT};
     else
         trk_count_silence(bth_this_child()->shared->announces);
-}
-
-/* @return 0 if there is none */
-static int take_random(apr_uint64_t *random)
-{
-    if (udp->random_left == 0) {
-        if (RAND_bytes((unsigned char *)udp->random, sizeof udp->random) != 1)
-            return 0;
-        udp->random_left = RANDOM_MAX;
-    }
-    *random = udp->random[--udp->random_left];
-    return 1;
 }
 
 /* What is found once for many datagrams is found anew. */
@@ -274,7 +226,6 @@ static void fetch_known(const bth_datagram *datagram)
 static void serve_socket(int socket)
 {
     int count = bth_batch_receive(udp->batch, udp->polls[socket].fd, udp->is_bound[socket] ? &udp->bound[socket] : NULL);
-    apr_uint64_t random;
     apr_time_t now;
 
     if (count == 0)
@@ -285,7 +236,7 @@ static void serve_socket(int socket)
     for (int i = 0; i < count; i++) {
         const bth_datagram *datagram = bth_batch_get(udp->batch, i);
 
-        if (datagram->length > 0 && take_random(&random) && !answer(datagram, now, random))
+        if (datagram->length > 0 && !answer(datagram, now))
             keep_waiting(datagram, socket, now);
     }
     bth_batch_send(udp->batch, udp->polls[socket].fd);
@@ -295,18 +246,17 @@ static void serve_socket(int socket)
 static void serve_waiting(void)
 {
     apr_time_t now = begin();
-    apr_uint64_t random;
     int kept = 0;
 
     for (int i = 0; i < udp->waiting_count; i++) {
         waiting *each = &udp->waiting[i];
 
         udp->was_admitted = 1;
-        if (now >= each->until || !take_random(&random)) {
+        if (now >= each->until) {
             trk_count_silence(bth_this_child()->shared->announces);
             continue;
         }
-        if (answer(&each->datagram, now, random))
+        if (answer(&each->datagram, now))
             bth_batch_send(udp->batch, udp->polls[each->socket].fd);
         else
             udp->waiting[kept++] = *each;
@@ -369,7 +319,6 @@ apr_status_t bth_udp_create(apr_pool_t *pool, void (*urge)(const cat_entry *entr
         return errno;
     apr_pool_create_unmanaged(&made->scratch); /* with an allocator of its own: the thread shares none */
     udp = made;
-    note_http_ports();
     return APR_SUCCESS;
 }
 

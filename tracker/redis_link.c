@@ -88,13 +88,10 @@ static void note_local(trk_redis_link *link)
     socklen_t length = sizeof name;
     trk_address local = {{0}, 0, 0};
 
-    if (getsockname(link->commands->fd, &name.any, &length) == 0 && name.any.sa_family == AF_INET6) {
-        local.is_v6 = 1;
-        memcpy(local.ip, &name.v6.sin6_addr, 16);
-    } else {
-        memcpy(local.ip, &name.v4.sin_addr, 4);
-    }
+    if (getsockname(link->commands->fd, &name.any, &length) == 0)
+        trk_address_of_socket(&name.any, &local);
     link->local = trk_address_normal(&local);
+    link->local.port = 0;
 }
 
 /* The channels of all databases are one space: so the name has the database. */

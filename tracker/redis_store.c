@@ -29,8 +29,7 @@ static void set_state(trk_redis_store *store, trk_store_state state)
 static int is_own(const trk_address *seeds, int count, const trk_address *peer)
 {
     for (int i = 0; i < count; i++)
-        if (seeds[i].port == peer->port && seeds[i].is_v6 == peer->is_v6 &&
-            memcmp(seeds[i].ip, peer->ip, peer->is_v6 ? 16 : 4) == 0)
+        if (seeds[i].port == peer->port && trk_address_same_ip(&seeds[i], peer))
             return 1;
     return 0;
 }

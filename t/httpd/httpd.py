@@ -65,6 +65,15 @@ def make_certificate(directory):
     return certificate, key
 
 
+def listens(pid):
+    """Does this process hold a TCP socket that listens?"""
+    with contextlib.suppress(OSError):
+        table = "".join(Path(f"/proc/{pid}/net/{name}").read_text() for name in ("tcp", "tcp6"))
+        listening = {f"socket:[{line.split()[9]}]" for line in table.splitlines() if " 0A " in line}
+        return any(os.readlink(fd) in listening for fd in Path(f"/proc/{pid}/fd").iterdir())
+    return False
+
+
 class Httpd:
     """
     box        its private directory (docroot, logs, state are below)
@@ -208,7 +217,7 @@ class Httpd:
         return [row for row in rows if row[1].split(":")[1] in ports and row[3] != "0A" and row[9] != "0"]
 
     def graceful(self):
-        """A graceful restart; returns when the new generation is running."""
+        """A graceful restart; returns when the new generation is running, and alone accepts connections."""
         self._again(signal.SIGUSR1)
 
     def restart(self):
@@ -216,10 +225,11 @@ class Httpd:
         self._again(signal.SIGHUP)
 
     def _again(self, kind):
-        before = self._times_running()
+        before, old = self._times_running(), self.children()
         self.process.send_signal(kind)
         wait_for("the restart", lambda: self._times_running() > before or not self.alive())
         assert self.alive(), self.log()
+        wait_for("the old children to accept no more", lambda: not any(map(listens, old)))
 
     def children(self):
         with contextlib.suppress(FileNotFoundError):
@@ -281,6 +291,12 @@ class Httpd:
         temporary.write_bytes(content)
         temporary.rename(path)
         return path
+
+    def publish(self, content, name="f.bin"):
+        """Puts a file and asks for its torrent, which is in `made` from then on. Returns this server."""
+        self.put(name, content)
+        self.made = self.torrent(f"/{name}")
+        return self
 
     # --- requests
 

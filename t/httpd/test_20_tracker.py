@@ -18,10 +18,7 @@ SIZE = 2 << 20
 
 @pytest.fixture
 def server(httpd, content):
-    server = httpd()
-    server.put("f.bin", content(SIZE))
-    server.made = server.torrent("/f.bin")
-    return server
+    return httpd().publish(content(SIZE))
 
 
 def test_a_leecher_gets_the_server_itself(server):

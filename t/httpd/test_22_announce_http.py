@@ -22,10 +22,7 @@ SIZE = 2 << 20
 
 @pytest.fixture
 def server(httpd, content):
-    server = httpd()
-    server.put("f.bin", content(SIZE))
-    server.made = server.torrent("/f.bin")
-    return server
+    return httpd().publish(content(SIZE))
 
 
 @pytest.fixture
@@ -33,9 +30,7 @@ def both_families(httpd, content):
     server = httpd(start=False)
     server.write_conf(f"Listen [::1]:{server.port}")
     server.start()
-    server.put("f.bin", content(SIZE))
-    server.made = server.torrent("/f.bin")
-    return server
+    return server.publish(content(SIZE))
 
 
 def itself(server):

@@ -20,9 +20,7 @@ def server(httpd, content):
     server.udp = free_udp_port()
     server.write_conf(f"Listen [::1]:{server.port}\nBTHTTPTrackerUDP {server.udp}")
     server.start()
-    server.put("f.bin", content(SIZE))
-    server.made = server.torrent("/f.bin")
-    return server
+    return server.publish(content(SIZE))
 
 
 def at(server, host=V4, **options):

@@ -14,8 +14,7 @@ from bencode import decode
 from clients import Aria2, Libtorrent, Rtorrent, loopback_address
 from http11 import Connection
 from httpd import WELL_KNOWN, peers_of
-from test_21_udp import free_udp_port
-from udp_tracker import Refused, UdpTracker
+from udp_tracker import Refused, UdpTracker, free_udp_port
 from waiting import wait_for
 
 SIZE = 2 << 20
@@ -62,9 +61,7 @@ def scrape(server, token, *hashes):
 def private(httpd, content):
     server = httpd(conf=CONF, web_seed=False)
     server.expect(DENIED)
-    server.put("f.bin", content(SIZE))
-    server.made = server.torrent("/f.bin")
-    return server
+    return server.publish(content(SIZE))
 
 
 def test_torrents_carry_a_token_and_have_the_same_info_hash(private, httpd, content):
@@ -275,9 +272,7 @@ def both(httpd, content):
     server.write_conf(f"{CONF}BTHTTPTrackerUDP {server.udp}\nListen {server.near}:{server.port}\n")
     server.expect(DENIED)
     server.start()
-    server.put("f.bin", content(SIZE))
-    server.made = server.torrent("/f.bin")
-    return server
+    return server.publish(content(SIZE))
 
 
 def test_udp_takes_the_token_of_the_url(both):
@@ -371,9 +366,7 @@ def with_password(httpd, content):
     server.write_conf(f'BTHTTPAnnounce none {server.url}\n<LocationMatch "^{WELL_KNOWN}/(announce|scrape)">\nAuthType Basic\n'
                       f'AuthName "x"\nAuthUserFile "{server.dir}/users"\nRequire valid-user\n</LocationMatch>')
     server.start()
-    server.put("f.bin", content(SIZE))
-    server.made = server.torrent("/f.bin")
-    return server
+    return server.publish(content(SIZE))
 
 
 @pytest.mark.parametrize("client", [Libtorrent, Aria2, Rtorrent])

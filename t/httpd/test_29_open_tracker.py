@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from httpd import peers_of
-from test_21_udp import free_udp_port
 from test_29_tracker_limits import ask, is_refused
-from udp_tracker import Refused, UdpTracker
+from udp_tracker import Refused, UdpTracker, free_udp_port
 from waiting import wait_for
 
 SIZE = 2 << 20
@@ -25,9 +24,7 @@ def serve(httpd, content):
         server.common = f"BTHTTPTrackerUDP 127.0.0.1:{server.udp}\nBTHTTPTrackerRate unlimited\n"
         server.write_conf(server.common + conf)
         server.start()
-        server.put("f.bin", content(SIZE))
-        server.made = server.torrent("/f.bin")
-        return server
+        return server.publish(content(SIZE))
     return make
 
 

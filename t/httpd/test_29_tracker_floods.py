@@ -9,8 +9,7 @@ import pytest
 from bencode import decode
 from http11 import Connection
 from httpd import WELL_KNOWN, peers_of
-from test_21_udp import free_udp_port
-from udp_tracker import ANNOUNCE, ERROR, UdpTracker
+from udp_tracker import ANNOUNCE, ERROR, UdpTracker, free_udp_port
 from waiting import wait_for
 
 SIZE = 2 << 20

@@ -9,8 +9,7 @@ import pytest
 from bencode import decode
 from http11 import Connection
 from httpd import WELL_KNOWN, peers_of
-from test_21_udp import free_udp_port
-from udp_tracker import ANNOUNCE, Refused, UdpTracker
+from udp_tracker import ANNOUNCE, Refused, UdpTracker, free_udp_port
 
 SIZE = 2 << 20
 BURST = 100  # of BTHTTPTrackerRate 1
@@ -24,9 +23,7 @@ def serve(httpd, content):
         server.udp = free_udp_port()
         server.write_conf(f"BTHTTPTrackerUDP 127.0.0.1:{server.udp}\n{conf}")
         server.start()
-        server.put("f.bin", content(SIZE))
-        server.made = server.torrent("/f.bin")
-        return server
+        return server.publish(content(SIZE))
     return make
 
 

@@ -4,8 +4,7 @@ import subprocess
 
 import pytest
 
-from test_21_udp import free_udp_port
-from udp_tracker import Refused, UdpTracker
+from udp_tracker import Refused, UdpTracker, free_udp_port
 from waiting import wait_for
 from wire import Peer, refused
 

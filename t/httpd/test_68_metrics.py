@@ -21,10 +21,7 @@ LABELS = {"bthttp_closed": ["reason"], "bthttp_announces": ["form", "result"]}
 
 @pytest.fixture
 def server(httpd, content):
-    server = httpd()
-    server.put("f.bin", content(SIZE))
-    server.made = server.torrent("/f.bin")
-    return server
+    return httpd().publish(content(SIZE))
 
 
 def metrics(server, path=f"{WELL_KNOWN}/metrics", **options):

@@ -1,25 +1,6 @@
 /* Announces by UDP (BEP 15, 41). */
 #include "udp_kit.h"
 
-static const trk_address v4 = {{192, 0, 2, 7}, 6881, 0};
-static const trk_address v6 = {{0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7}, 6881, 1};
-static const trk_address mapped = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 7}, 6881, 1};
-
-static kit_world world;
-
-static int setup(void **state)
-{
-    kit_world_new(&world);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    kit_sound(world.tracker.swarms);
-    kit_free(world.tracker.swarms);
-    return 0;
-}
-
 /* The interval is that of the core, whatever the wire form. */
 static void answer_is(const kit_reply *reply, trk_address from, const char *numbers, const char *peers, size_t size)
 {

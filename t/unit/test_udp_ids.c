@@ -2,25 +2,6 @@
 #include "udp_kit.h"
 
 static const apr_time_t second = APR_USEC_PER_SEC;
-static const trk_address v4 = {{192, 0, 2, 7}, 6881, 0};
-static const trk_address v6 = {{0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7}, 6881, 1};
-static const trk_address mapped = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 7}, 6881, 1};
-
-static kit_world world;
-
-static int setup(void **state)
-{
-    kit_world_new(&world);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    kit_sound(world.tracker.swarms);
-    kit_free(world.tracker.swarms);
-    return 0;
-}
-
 static int is_good(uint64_t id, trk_address from, apr_time_t now)
 {
     return kit_announce_by(&world, id, 1, from, now).result == TRK_UDP_ANNOUNCE;

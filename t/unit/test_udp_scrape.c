@@ -3,24 +3,6 @@
 
 enum { HEADER = 16, ENTRY = 12 };
 
-static const trk_address v4 = {{192, 0, 2, 7}, 6881, 0};
-static const trk_address v6 = {{0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7}, 6881, 1};
-
-static kit_world world;
-
-static int setup(void **state)
-{
-    kit_world_new(&world);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    kit_sound(world.tracker.swarms);
-    kit_free(world.tracker.swarms);
-    return 0;
-}
-
 /* Asks for `count` swarms from `first` on, and `extra` bytes after them. */
 static kit_reply scrape(uint32_t first, uint32_t count, size_t extra)
 {

@@ -165,4 +165,25 @@ static inline uint64_t kit_seeds(const kit_reply *reply)
     return kit_get(reply->bytes + 16, 4);
 }
 
+/* --- what every test of it has --- */
+
+static const trk_address v4 = {{192, 0, 2, 7}, 6881, 0};
+static const trk_address v6 = {{0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7}, 6881, 1};
+static const trk_address mapped = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 7}, 6881, 1};
+
+static kit_world world;
+
+static inline int setup(void **state)
+{
+    kit_world_new(&world);
+    return 0;
+}
+
+static inline int teardown(void **state)
+{
+    kit_sound(world.tracker.swarms);
+    kit_free(world.tracker.swarms);
+    return 0;
+}
+
 #endif
