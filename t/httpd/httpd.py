@@ -65,11 +65,21 @@ def make_certificate(directory):
     return certificate, key
 
 
+LISTEN = "0A"
+
+
+def tcp_sockets(pid):
+    """Where this process lives: (local port, state, inode) of each TCP socket of both families, the inode "0" once nobody holds it."""
+    for name in ("tcp", "tcp6"):
+        for line in Path(f"/proc/{pid}/net/{name}").read_text().splitlines()[1:]:
+            fields = line.split()
+            yield int(fields[1].rpartition(":")[2], 16), fields[3], fields[9]
+
+
 def listens(pid):
     """Does this process hold a TCP socket that listens?"""
     with contextlib.suppress(OSError):
-        table = "".join(Path(f"/proc/{pid}/net/{name}").read_text() for name in ("tcp", "tcp6"))
-        listening = {f"socket:[{line.split()[9]}]" for line in table.splitlines() if " 0A " in line}
+        listening = {f"socket:[{inode}]" for _, state, inode in tcp_sockets(pid) if state == LISTEN}
         return any(os.readlink(fd) in listening for fd in Path(f"/proc/{pid}/fd").iterdir())
     return False
 
@@ -208,13 +218,18 @@ class Httpd:
         """Lets httpd close what its clients have closed. A stock event MPM that is stopped within that moment now and then
         reads a worker's socket just freed, and crashes (3 in 1200 tries without any module of ours)."""
         deadline = time.monotonic() + 0.5
-        while self._connections() and time.monotonic() < deadline:
+        while (self._connections() or self._computes()) and time.monotonic() < deadline:
             time.sleep(0.005)
 
     def _connections(self):
-        ports = {f"{port:04X}" for port in self.ports()}
-        rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-        return [row for row in rows if row[1].split(":")[1] in ports and row[3] != "0A" and row[9] != "0"]
+        return [port for port, state, inode in tcp_sockets(self.pid) if port in self.ports() and state != LISTEN and inode != "0"]
+
+    def _computes(self):
+        """Has a thread of a child something to do? On a busy machine a worker that has closed its socket may wait for a core."""
+        with contextlib.suppress(OSError):
+            return any(stat.read_text().rpartition(")")[2].startswith(" R ") for pid in self.children()
+                       for stat in Path(f"/proc/{pid}/task").glob("*/stat"))
+        return False
 
     def graceful(self):
         """A graceful restart; returns when the new generation is running, and alone accepts connections."""
