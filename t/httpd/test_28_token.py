@@ -307,10 +307,11 @@ def only_tracker(torrent, kind):
 
 @pytest.mark.parametrize("kind", ["http:", "udp:"])
 def test_libtorrents_meet(both, box, content, kind):
-    """Two that know of each other by the tracker alone."""
-    torrent = both.torrent("/f.bin", address=(both.near, both.port))
+    """Two that know of each other by the tracker alone. Each asks at another address of it: libtorrent has one store of connection ids
+    for all sessions of a process, and an id is good for the address alone that it was given to."""
     with Libtorrent(box, "a") as a, Libtorrent(box, "b") as b:
-        for client in (a, b):
+        for client, host in (a, both.near), (b, both.host):
+            torrent = both.torrent("/f.bin", address=(host, both.port))
             client.add(torrent, tracker=False)
             client.handle.replace_trackers(only_tracker(torrent, kind))
             client.wait()
