@@ -1,6 +1,5 @@
 """BTHTTPTrackerGeo: the tracker names peers of the same network and country."""
 import random
-import socket
 
 import pytest
 
@@ -114,15 +113,27 @@ def test_damaged_data_is_survived(start):
     assert server.announce(server.made.hash, port=7000)[b"incomplete"] > 100
 
 
+def home6(i):
+    """A /48 of its own. Neighbours in number differ in their /32."""
+    return f"2a00:{i:x}::1"
+
+
 def test_ipv6(httpd, content):
-    """An IPv6 client is looked up as well; with a single address there is nobody to be near to."""
-    server = httpd(start=False)
-    (server.dir / "a").write_bytes(mmdb.database({"::1/128": mmdb.network(1), "2001:db8::/32": mmdb.network(2)}))
-    server.write_conf(f"BTHTTPTrackerGeo a\nListen [::1]:{server.port}")
+    """As it is with IPv4. A proxy says who they are."""
+    networks = {f"2a00:{i:x}::/32": mmdb.network(64500 if i in (*SAME_NETWORK, 120) else 64600 + i) for i in (*PEERS, 120)}
+    server = httpd(start=False, modules=["remoteip"])
+    (server.dir / "a").write_bytes(mmdb.database(networks))
+    server.write_conf("BTHTTPTrackerGeo a\nRemoteIPHeader X-Client\nRemoteIPInternalProxy 127.0.0.1")
     server.start()
-    server.put("f.bin", content(SIZE))
-    torrent = server.torrent("/f.bin")
-    for port in range(7000, 7040):
-        answer = server.announce(torrent.hash, port=port, address=("::1", server.port), raw="&numwant=10")
-    assert len(answer[b"peers6"]) == 18 * 10
-    assert answer[b"peers6"][:16] == socket.inet_pton(socket.AF_INET6, "::1")
+    made = server.publish(content(SIZE)).made
+
+    def announce(i, port):
+        answer = server.announce(made.hash, port=port, headers={"X-Client": home6(i)}, peer_id=b"-XX0001-%012d" % i, raw=f"&numwant={WANT}")
+        compact = answer.get(b"peers6", b"")
+        return {int.from_bytes(compact[at + 2:at + 4], "big") for at in range(0, len(compact), 18) if compact[at + 16:at + 18] == b"\x1b\x58"}
+
+    for i in PEERS:
+        announce(i, 7000)
+    answers = [announce(120, 7001) for _ in range(25)]
+    assert all(len(answer) >= WANT - 1 for answer in answers)
+    assert set(SAME_NETWORK) <= set.intersection(*answers)
