@@ -18,7 +18,7 @@ class Namespace:
     host_address6, second_host_address6 and address6 are the same of IPv6."""
 
     def __init__(self):
-        number = random.SystemRandom().randrange(1 << 20)
+        number = random.SystemRandom().randrange(1 << 16, 1 << 20)  # libtorrent's announces to addresses in fd00::/64 time out
         self.name = f"bthttp-{number}"
         self.here, self.there = f"bth{number}a", f"bth{number}b"
         block = f"10.{128 + (number >> 13) % 128}.{(number >> 5) & 255}.{(number & 31) * 8}".rsplit(".", 1)

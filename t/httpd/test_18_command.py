@@ -5,12 +5,14 @@ import subprocess
 import pytest
 
 from bencode import Torrent
+from command import environment
 
 ASKING = {"X-BT-Accept": "torrent"}
 
 
 def torrentgen(build, *words, code=0):
-    run = subprocess.run([str(build / "bthttp-torrentgen"), *map(str, words)], capture_output=True, text=True, timeout=60)
+    words = [*map(str, words)]
+    run = subprocess.run([str(build / "bthttp-torrentgen"), *words], capture_output=True, text=True, timeout=60, env=environment(words))
     assert run.returncode == code, run.stdout + run.stderr
     return run.stdout
 
