@@ -249,7 +249,7 @@ def test_graceful_restarts_lose_nothing(httpd, content, mpm):
     """Under load no announce stays without its answer, and ids from before are good."""
     server = httpd(start=False, mpm=mpm)
     server.udp = free_udp_port()
-    server.write_conf(f"BTHTTPTrackerUDP {server.udp}")
+    server.write_conf(f"BTHTTPTrackerUDP {server.udp}\nBTHTTPTrackerRate unlimited")
     server.start()
     server.put("f.bin", content(SIZE))
     server.made = server.torrent("/f.bin")
