@@ -10,8 +10,9 @@
 
 #include "tracker/address.h"
 
-/* Datagrams wait here while one seeder's child takes over from another. */
-enum { RECEIVE_BUFFER = 1024 * 1024 };
+/* Datagrams wait here while one seeder's child takes over from another, or the machine is busy: some 5000 of them, half a second of
+ * 10,000 a second. Where more come than can be answered, that is what each waits: some 30 ms. */
+enum { RECEIVE_BUFFER = 2 * 1024 * 1024 };
 
 /* Children of the last generation close a datagram socket as soon as they are told to end: so long a new one is tried. */
 enum { TRIES = 200 };
