@@ -13,18 +13,9 @@
 
 void bth_wire_address(const apr_sockaddr_t *from, trk_address *to)
 {
-    static const unsigned char mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-
-    memset(to, 0, sizeof *to);
+    trk_address_of_socket((const struct sockaddr *)(const void *)&from->sa, to);
     to->port = from->port;
-    if (from->family == APR_INET) {
-        memcpy(to->ip, &from->sa.sin.sin_addr, 4);
-        return;
-    }
-    memcpy(to->ip, &from->sa.sin6.sin6_addr, 16);
-    to->is_v6 = memcmp(to->ip, mapped, sizeof mapped) != 0;
-    if (!to->is_v6)
-        memmove(to->ip, to->ip + 12, 4);
+    *to = trk_address_normal(to);
 }
 
 int bth_is_private(const trk_address *address)
@@ -178,7 +169,9 @@ apr_uint16_t bth_http_port(const trk_address *local)
     return 0;
 }
 
-int bth_seeds_for(const server_rec *s, const trk_address *local, const trk_address *client, trk_address seeds[BTH_SEEDS_MAX])
+/* @param s  the virtual host that was asked; NULL: none in particular
+ * @param local  with the port on which peers reach HTTP there, or 0: none */
+static int seeds_for(const server_rec *s, const trk_address *local, const trk_address *client, trk_address seeds[BTH_SEEDS_MAX])
 {
     const bth_server_config *conf = bth_server();
     apr_uint16_t port = seed_port(local);
@@ -204,5 +197,13 @@ int bth_seed_addresses(request_rec *r, trk_address seeds[BTH_SEEDS_MAX])
 
     bth_wire_address(r->connection->local_addr, &local);
     bth_wire_address(r->useragent_addr, &client);
-    return bth_seeds_for(r->server, &local, &client, seeds);
+    return seeds_for(r->server, &local, &client, seeds);
+}
+
+int bth_seeds_at(const trk_address *local, const trk_address *client, trk_address seeds[BTH_SEEDS_MAX])
+{
+    trk_address reached = *local;
+
+    reached.port = bth_http_port(local);
+    return seeds_for(NULL, &reached, client, seeds);
 }

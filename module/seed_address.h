@@ -13,12 +13,11 @@ enum { BTH_SEEDS_MAX = 16 };
 int bth_seed_addresses(request_rec *r, trk_address seeds[BTH_SEEDS_MAX]);
 
 /**
- * The same without a request.
- * @param s       the virtual host that was asked; NULL: none in particular
- * @param local   the address of ours that the client reached, with the port on which peers reach HTTP there, or 0: none
+ * The same without a request, of no virtual host in particular. Any thread of a child.
+ * @param local   the address of ours that the client reached, whatever its port: what counts is the one on which peers reach HTTP there
  * @param client  its own address
  */
-int bth_seeds_for(const server_rec *s, const trk_address *local, const trk_address *client, trk_address seeds[BTH_SEEDS_MAX]);
+int bth_seeds_at(const trk_address *local, const trk_address *client, trk_address seeds[BTH_SEEDS_MAX]);
 
 /**
  * The first port of httpd's own that peers can reach at an address of ours; one for any IPv6 address mostly takes IPv4 as well.

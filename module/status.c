@@ -1,6 +1,5 @@
 #include "module/status.h"
 
-#include <http_protocol.h>
 #include <http_request.h>
 #include <apr_strings.h>
 

@@ -42,11 +42,8 @@ static int is_published(void *baton, const bt_infohash *hash)
 /* Of no request: so this host is reached where it reaches redis, if nothing says better. */
 static int own_seeds(void *baton, const trk_address *local, const trk_address *peer, trk_address *seeds)
 {
-    trk_address reached = *local;
-
     (void)baton;
-    reached.port = bth_http_port(local);
-    return bth_seeds_for(NULL, &reached, peer, seeds);
+    return bth_seeds_at(local, peer, seeds);
 }
 
 /* The machine's addresses, as they were when the thread was prepared. */

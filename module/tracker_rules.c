@@ -5,7 +5,6 @@
 #include <http_log.h>
 
 #include <arpa/inet.h>
-#include <string.h>
 
 #include "module/child.h"
 #include "module/geo.h"

@@ -11,7 +11,6 @@
 
 #include "module/announce_token.h"
 #include "module/child.h"
-#include "module/collection.h"
 #include "module/gate.h"
 #include "module/random.h"
 #include "module/seed_address.h"
@@ -120,10 +119,7 @@ static int seeds_for(const trk_address *local, const trk_address *client, trk_ad
     int kind = bth_is_private(client);
 
     if (!rules->has_seeds[kind]) {
-        trk_address reached = *local;
-
-        reached.port = bth_http_port(local);
-        rules->seed_counts[kind] = bth_seeds_for(NULL, &reached, client, rules->seeds[kind]);
+        rules->seed_counts[kind] = bth_seeds_at(local, client, rules->seeds[kind]);
         rules->has_seeds[kind] = 1;
     }
     memcpy(seeds, rules->seeds[kind], (apr_size_t)rules->seed_counts[kind] * sizeof *seeds);

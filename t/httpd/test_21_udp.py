@@ -8,7 +8,7 @@ import pytest
 
 from clients import Aria2, Libtorrent, loopback_address
 from httpd import peers_of
-from udp_tracker import COMPLETED, STARTED, STOPPED, Refused, UdpTracker, free_udp_port
+from udp_tracker import COMPLETED, STARTED, STOPPED, Refused, UdpTracker, free_udp_port, refusal
 from waiting import wait_for
 
 SIZE = 2 << 20
@@ -28,15 +28,6 @@ def server(httpd, content):
 
 def at(server, host="127.0.0.1", **options):
     return UdpTracker(host, server.udp, **options)
-
-
-def is_refused_as_changed(tracker, info_hash):
-    try:
-        tracker.announce(info_hash)
-    except Refused as refused:
-        assert "changed" in str(refused)
-        return True
-    return False
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
@@ -98,17 +89,17 @@ def test_a_changed_file_is_refused_within_a_second(server, change):
 
         def is_refused():
             asked = time.time()
-            refused = is_refused_as_changed(tracker, server.made.hash)
+            refused = refusal(tracker, server.made.hash)
             assert refused or asked < changed + 1
             return refused
-        wait_for("the refusal", is_refused)
+        assert "changed" in wait_for("the refusal", is_refused)
 
 
 def test_a_torrent_that_comes_back_is_announced_again(server, content):
     with at(server) as tracker:
         tracker.announce(server.made.hash)
         server.put("f.bin", b"x" * SIZE)
-        wait_for("the refusal", lambda: is_refused_as_changed(tracker, server.made.hash))
+        assert "changed" in wait_for("the refusal", lambda: refusal(tracker, server.made.hash))
         server.put("f.bin", content(SIZE))
         assert server.torrent("/f.bin").hash == server.made.hash
         assert tracker.announce(server.made.hash)["seeds"] == 1
@@ -251,8 +242,7 @@ def test_graceful_restarts_lose_nothing(httpd, content, mpm):
     server.udp = free_udp_port()
     server.write_conf(f"BTHTTPTrackerUDP {server.udp}\nBTHTTPTrackerRate unlimited")
     server.start()
-    server.put("f.bin", content(SIZE))
-    server.made = server.torrent("/f.bin")
+    server.publish(content(SIZE))
     with Load(server) as load:
         load.more()
         for _ in range(3):

@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 
 from conformance import FORMS, STORES, serve
-from udp_tracker import Refused
+from udp_tracker import Refused, refusal
 from waiting import wait_for
 
 SIZE = 2 << 20
@@ -126,28 +126,22 @@ def test_what_is_not_published_is_refused_and_makes_nothing(form):
     assert all(after[name] == before[name] for name in ("tracker_swarms", "tracker_memory_used"))
 
 
-def refusal(form, info_hash):
-    """Over UDP what was let in is let in for a moment longer."""
-    def refused():
-        try:
-            form.announce(info_hash)
-        except Refused as answer:
-            return str(answer)
-        return None
-    return wait_for("the refusal", refused)
+def refused_soon(form, info_hash):
+    """The reason. Over UDP what was let in is let in for a moment longer."""
+    return wait_for("the refusal", lambda: refusal(form, info_hash))
 
 
 def test_what_changed_or_is_protected_is_refused(form, content):
     """With the reason; its swarm is gone, and the scrape tells nothing of it."""
     form.announce(form.hash)
     form.server.put("f.bin", content(SIZE, 2))
-    assert "changed" in refusal(form, form.hash)
+    assert "changed" in refused_soon(form, form.hash)
     assert form.scrape(form.hash) == [(0, 0, 0)]
     other = form.server.torrent("/f.bin").hash
     form.announce(other)
     (form.server.docroot / ".htaccess").write_text("Require all denied")
     form.server.graceful()
-    assert "no longer public" in refusal(form, other)
+    assert "no longer public" in refused_soon(form, other)
     assert form.scrape(other) == [(0, 0, 0)]
     assert form.server.status()["tracker_swarms"] == 0
 

@@ -18,7 +18,11 @@ def home(i):
     return f"127.{i}.0.1"
 
 
-NETWORKS = mmdb.database({f"127.{i}.0.0/16": mmdb.network(64500 if i in (*SAME_NETWORK, 120) else 64600 + i) for i in (*PEERS, 120)})
+def networks(prefix):
+    return mmdb.database({prefix.format(i): mmdb.network(64500 if i in (*SAME_NETWORK, 120) else 64600 + i) for i in (*PEERS, 120)})
+
+
+NETWORKS = networks("127.{}.0.0/16")
 COUNTRIES = mmdb.database({f"127.{i}.0.0/16": mmdb.country("AQ" if i in (*SAME_COUNTRY, 120) else "BV") for i in (*PEERS, 120)})
 BOTH = mmdb.database({f"127.{i}.0.0/16": {**mmdb.network(7 if i in (*SAME_NETWORK, 120) else 8),
                                           "registered_country": {"iso_code": "AQ" if i in (*SAME_COUNTRY, 120) else "BV"}}
@@ -33,8 +37,7 @@ def start(httpd, content):
             (server.dir / name).write_bytes(data)
         server.write_conf(directive or ("BTHTTPTrackerGeo " + " ".join(files)))
         server.start()
-        server.put("f.bin", content(SIZE))
-        server.made = server.torrent("/f.bin")
+        server.publish(content(SIZE))
         for i in PEERS:
             server.announce(server.made.hash, port=7000, source=home(i), peer_id=b"-XX0001-%012d" % i)
         return server
@@ -114,15 +117,14 @@ def test_damaged_data_is_survived(start):
 
 
 def home6(i):
-    """A /48 of its own. Neighbours in number differ in their /32."""
+    """Each peer has a /32 of its own."""
     return f"2a00:{i:x}::1"
 
 
 def test_ipv6(httpd, content):
     """As it is with IPv4. A proxy says who they are."""
-    networks = {f"2a00:{i:x}::/32": mmdb.network(64500 if i in (*SAME_NETWORK, 120) else 64600 + i) for i in (*PEERS, 120)}
     server = httpd(start=False, modules=["remoteip"])
-    (server.dir / "a").write_bytes(mmdb.database(networks))
+    (server.dir / "a").write_bytes(networks("2a00:{:x}::/32"))
     server.write_conf("BTHTTPTrackerGeo a\nRemoteIPHeader X-Client\nRemoteIPInternalProxy 127.0.0.1")
     server.start()
     made = server.publish(content(SIZE)).made

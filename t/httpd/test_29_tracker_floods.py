@@ -26,8 +26,7 @@ def serve(httpd, content):
         server.udp = free_udp_port()
         server.write_conf(f"BTHTTPTrackerUDP 127.0.0.1:{server.udp}\n{conf}")
         server.start()
-        server.put("f.bin", content(SIZE))
-        server.made = server.torrent("/f.bin")
+        server.publish(content(SIZE))
         server.honest = Honest(server)
         return server
     return make

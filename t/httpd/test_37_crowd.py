@@ -14,8 +14,7 @@ CONF = "BTHTTPMaxPeersPerIP 20\nBTHTTPPieceSize 64K\n"
 @pytest.fixture
 def server(httpd, content):
     server = httpd(conf=CONF, web_seed=False)
-    server.put("f.bin", content(SIZE))
-    server.made = server.torrent("/f.bin")
+    server.publish(content(SIZE))
     server.address = (server.host, server.port)
     return server
 

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from udp_tracker import Refused, UdpTracker, free_udp_port
+from udp_tracker import UdpTracker, free_udp_port, refusal
 from waiting import wait_for
 from wire import Peer, refused
 
@@ -242,13 +242,7 @@ def announces_by_http(server, torrent):
 
 def announces_by_udp(server, torrent):
     tracker = UdpTracker("127.0.0.1", server.udp)
-
-    def refused_now():
-        try:
-            return not tracker.announce(torrent.hash)
-        except Refused as refusal:
-            return "no longer public" in str(refusal)
-    return refused_now
+    return lambda: "no longer public" in (refusal(tracker, torrent.hash) or "")
 
 
 def scrapes(server, torrent):

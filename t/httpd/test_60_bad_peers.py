@@ -15,8 +15,7 @@ HERE = "127.5.5.5"
 @pytest.fixture
 def server(httpd, content):
     server = httpd(conf="BTHTTPMaxPeersPerIP 20")
-    server.put("f.bin", content(SIZE))
-    server.made = server.torrent("/f.bin")
+    server.publish(content(SIZE))
     server.address = (server.host, server.port)
     yield server
     # Whatever the test did: an honest peer is served, and nobody stays.

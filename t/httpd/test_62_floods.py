@@ -18,8 +18,7 @@ GOOD = "127.6.6.6"
 @pytest.fixture
 def server(httpd, content):
     server = httpd(web_seed=False)
-    server.put("f.bin", content(SIZE))
-    server.made = server.torrent("/f.bin")
+    server.publish(content(SIZE))
     server.address = (server.host, server.port)
     server.bytes = content(SIZE)
     return server

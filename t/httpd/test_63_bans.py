@@ -14,8 +14,7 @@ FAULTS = 8  # in seeder/limits.c
 def serve(httpd, content):
     def make(conf="BTHTTPMaxPeersPerIP 100", **options):
         server = httpd(conf=conf, **options)
-        server.put("f.bin", content(4 << 20))
-        server.made = server.torrent("/f.bin")
+        server.publish(content(4 << 20))
         server.address = (server.host, server.port)
         return server
     return make

@@ -53,8 +53,7 @@ def serve(httpd, content):
             lines.remove(load)
         server.conf.write_text("\n".join(lines) + "\n")
         server.start()
-        server.put("f.bin", content(SIZE))
-        server.made = server.torrent("/f.bin")
+        server.publish(content(SIZE))
         server.address = (server.host, server.port)
         return server
     return make

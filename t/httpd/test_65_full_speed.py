@@ -28,8 +28,7 @@ def of_malice():
 def serve(httpd, content):
     def make(conf="", **options):
         server = httpd(web_seed=False, conf=f"BTHTTPPieceSize 16K\n{conf}", **options)  # many haves, many hashes
-        server.put("f.bin", content(SIZE))
-        server.made = server.torrent("/f.bin")
+        server.publish(content(SIZE))
         assert server.made.piece_count == SIZE >> 14
         return server
     return make

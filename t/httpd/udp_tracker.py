@@ -28,6 +28,15 @@ class Refused(Exception):
     """The tracker answered with an error."""
 
 
+def refusal(tracker, info_hash):
+    """Why it refuses an announce; None if it does not. Any tracker with announce(), over whichever wire form."""
+    try:
+        tracker.announce(info_hash)
+    except Refused as refused:
+        return str(refused)
+    return None
+
+
 class UdpTracker:
     """One tracker, asked from one socket. `source` is the address to ask from."""
 

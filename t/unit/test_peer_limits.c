@@ -1,6 +1,8 @@
 /* One peer's state machine, replayed with byte strings: the rules that close a peer, and the bounds of what it holds. */
 #include "t/unit/peer_kit.h"
 
+static const apr_time_t s = APR_USEC_PER_SEC;
+
 static void garbage_is_found_at_once(void **state)
 {
     bt_buf_add_string(&bytes, "G");
@@ -161,8 +163,6 @@ static void a_seed_leaves_after_a_grace(void **state)
 
 static void time_outs(void **state)
 {
-    const apr_time_t s = APR_USEC_PER_SEC;
-
     assert_int_equal(seed_peer_tick(&peer, 1, 0, START + 19 * s), SEED_PEER_GO_ON);
     assert_int_equal(seed_peer_tick(&peer, 1, 0, START + 20 * s), SEED_PEER_CLOSE);
     assert_int_equal(peer.reason, SEED_CLOSE_HANDSHAKE_TIMEOUT);
@@ -176,14 +176,18 @@ static void time_outs(void **state)
     assert_int_equal(peer.reason, SEED_CLOSE_IDLE);
 }
 
-static void a_slow_reader_is_closed_but_not_a_throttled_one(void **state)
+/* A peer to which the first block is being sent. */
+static void begin_a_block(void)
 {
-    const apr_time_t s = APR_USEC_PER_SEC;
-
     ready(FAST);
     say_request(&bytes, 0, 0, 16384);
     feed(1000, &content);
     seed_peer_next_block(&peer);
+}
+
+static void a_slow_reader_is_closed_but_not_a_throttled_one(void **state)
+{
+    begin_a_block();
     assert_int_equal(seed_peer_tick(&peer, 1, 0, START + 60 * s), SEED_PEER_GO_ON);
     assert_int_equal(seed_peer_tick(&peer, 0, 700, START + 61 * s), SEED_PEER_GO_ON);
     assert_int_equal(seed_peer_tick(&peer, 0, 700, START + 100 * s), SEED_PEER_GO_ON);
@@ -195,12 +199,7 @@ static void a_slow_reader_is_closed_but_not_a_throttled_one(void **state)
 
 static void who_reads_by_drops_is_closed(void **state)
 {
-    const apr_time_t s = APR_USEC_PER_SEC;
-
-    ready(FAST);
-    say_request(&bytes, 0, 0, 16384);
-    feed(1000, &content);
-    seed_peer_next_block(&peer);
+    begin_a_block();
     for (int i = 0; i < 60; i++)
         assert_int_equal(seed_peer_tick(&peer, 0, (apr_uint64_t)i, START + i * s), SEED_PEER_GO_ON);
     assert_int_equal(seed_peer_tick(&peer, 0, 60, START + 60 * s), SEED_PEER_CLOSE);

@@ -2,6 +2,7 @@
 #include "udp_kit.h"
 
 static const apr_time_t second = APR_USEC_PER_SEC;
+
 static int is_good(uint64_t id, trk_address from, apr_time_t now)
 {
     return kit_announce_by(&world, id, 1, from, now).result == TRK_UDP_ANNOUNCE;
